@@ -1,0 +1,2 @@
+//! Entry, FF-A calls and console of a partition.
+#![no_std]

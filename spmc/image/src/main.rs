@@ -1,0 +1,2 @@
+//! The S-EL2 image.
+fn main() {}

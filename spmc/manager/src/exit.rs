@@ -1,0 +1,83 @@
+//! What goes into a step and what comes out of it. Both are small: they are passed in registers.
+
+use crate::endpoint::VcpuId;
+
+/// Registers x0-x17 of the call in flight on one PE.
+///
+/// The payload of a message stays here from the caller's exit to the receiver's entry: never copied, never decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(16))]
+pub struct Frame {
+    /// x0 to x17.
+    pub x: [u64; 18],
+}
+
+/// Why this PE came back to the manager.
+#[derive(Clone, Copy, Debug)]
+pub enum Exit<'a> {
+    /// The PE was turned on (cold boot or PSCI CPU_ON) and the image is ready on it.
+    Booted,
+    /// The SPMD handed over a call or a message; its registers are in the frame.
+    Normal,
+    /// The partition that ran made a call; its registers are in the frame.
+    Call(Conduit),
+    /// A physical interrupt took the PE from the partition that ran; all its registers are saved in its context.
+    Interrupt,
+    /// The partition that ran did what it must not do; it cannot go on where it is.
+    Fault(&'a Fault),
+}
+
+/// The instruction by which a partition calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduit {
+    /// Secure Monitor Call, trapped from S-EL1.
+    Smc,
+    /// Hypervisor Call, from S-EL1.
+    Hvc,
+}
+
+/// A partition's offence, as the PE reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// ESR_EL2.
+    pub syndrome: u64,
+    /// FAR_EL2: the partition's virtual address.
+    pub address: u64,
+    /// The intermediate physical address, where HPFAR_EL2 gives one.
+    pub ipa: Option<u64>,
+    /// ELR_EL2: the instruction.
+    pub pc: u64,
+}
+
+/// Where this PE goes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// To the Normal world, through the SPMD, by an SMC with the frame's registers.
+    Normal(Deliver),
+    /// Into a partition's vCPU that has run before.
+    Partition {
+        /// The vCPU.
+        target: VcpuId,
+        /// Which registers it finds changed.
+        deliver: Deliver,
+    },
+    /// Into a vCPU from reset: x0-x7 from the frame, everything else as after reset, MMU off.
+    Start {
+        /// The vCPU.
+        target: VcpuId,
+        /// The address of its first instruction.
+        pc: u64,
+    },
+}
+
+/// Which registers of the frame the context that is entered receives; all others are its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deliver {
+    /// x0-x7.
+    Message,
+    /// x0-x17: the call defines them all, or all hold the receiver's own values and results.
+    Extended,
+    /// Nothing: it goes on where an interrupt took the PE from it.
+    Resume,
+}

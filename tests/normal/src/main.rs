@@ -1,0 +1,2 @@
+//! The Normal-world test image.
+fn main() {}
