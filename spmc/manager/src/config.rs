@@ -132,6 +132,15 @@ pub struct MemoryRange {
     pub device: bool,
 }
 
+/// Which SMCs that are not FF-A calls a partition may make (`smc_whitelist`, `smc_whitelist_permissive`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SmcAccess {
+    /// Function ids that go to EL3.
+    pub allowed: Vec<u32>,
+    /// Whether every other function id goes there too.
+    pub permissive: bool,
+}
+
 /// One `vmN` node of the SPMC manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmEntry {
@@ -143,6 +152,8 @@ pub struct VmEntry {
     pub memory: PageRange,
     /// `vcpu_count`.
     pub vcpus: u16,
+    /// The SMCs it may make.
+    pub smcs: SmcAccess,
 }
 
 /// The SPMC manifest (TOS_FW_CONFIG).

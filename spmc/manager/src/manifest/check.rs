@@ -1,0 +1,157 @@
+//! Rules that no manifest can keep alone: memory is declared, is nobody else's, and boot orders differ (R6).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::error::{Error, Place};
+use super::partition::LAST_IN_BOOT_ORDER;
+use crate::config::{MemoryRange, PartitionConfig, SpmcManifest, VmEntry};
+use crate::memory::page::{PageRange, Space};
+
+/// That nothing which the SPMC manifest gives away is the SPMC's own.
+///
+/// Secure `memory` nodes may cover it: they say where regions may lie, and are no pool.
+///
+/// # Errors
+/// [`Error::OwnMemory`]: the SPMC cannot start.
+pub fn own_memory(manifest: &SpmcManifest, own: &PageRange) -> Result<(), Error> {
+    for vm in &manifest.vms {
+        not_own(&memory_of(&vm.name), &vm.memory, own)?;
+    }
+    for declared in manifest.memory.iter().filter(|declared| declared.range.space() == Space::Normal) {
+        not_own(kind(Space::Normal, declared.device), &declared.range, own)?;
+    }
+    Ok(())
+}
+
+/// That a `vmN` entry's memory is secure memory that is declared.
+///
+/// # Errors
+/// [`Error::Outside`].
+pub fn declared(vm: &VmEntry, declared: &[MemoryRange]) -> Result<(), Error> {
+    covered(&memory_of(&vm.name), &vm.memory, false, declared)
+}
+
+/// That a partition's regions are declared, and do not overlap one another or its image.
+///
+/// # Errors
+/// [`Error::Outside`] or [`Error::Overlap`].
+pub fn alone(config: &PartitionConfig, declared: &[MemoryRange]) -> Result<(), Error> {
+    for region in &config.regions {
+        covered(&region.name, &region.range, false, declared)?;
+    }
+    for device in &config.devices {
+        covered(&device.name, &device.range, true, declared)?;
+    }
+    let all: Vec<_> = ranges(config).collect();
+    for (place, (what, range)) in all.iter().enumerate() {
+        let earlier = all.iter().take(place).find(|(_, other)| other.overlaps(range));
+        if let Some((other, with)) = earlier {
+            return Err(overlap(what, range, other, with));
+        }
+    }
+    Ok(())
+}
+
+/// That a partition can start beside those that are `accepted`.
+///
+/// # Errors
+/// [`Error::Duplicate`] or [`Error::Overlap`].
+pub fn beside(config: &PartitionConfig, accepted: &[PartitionConfig]) -> Result<(), Error> {
+    for other in accepted {
+        if config.boot_order == other.boot_order && config.boot_order != LAST_IN_BOOT_ORDER {
+            let at = Place { node: "/".to_string(), property: "boot-order" };
+            let (value, first) = (config.boot_order.to_string(), format!("the manifest of {}", other.name));
+            return Err(Error::Duplicate { at, value, first });
+        }
+        for (what, range) in ranges(config) {
+            if let Some((whose, with)) = ranges(other).find(|(_, with)| with.overlaps(&range)) {
+                return Err(overlap(&what, &range, &format!("{whose} of {}", other.name), &with));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those partitions that can start together, by their index. Of two that clash, the later one in boot order is
+/// left out, with a message.
+///
+/// # Errors
+/// [`Error::OwnMemory`]: one asks for memory of the SPMC itself, which cannot start then.
+pub fn all(mut configs: Vec<PartitionConfig>, own: &PageRange) -> Result<Vec<PartitionConfig>, Error> {
+    for config in &configs {
+        for (what, range) in ranges(config) {
+            not_own(&format!("{}: {what}", config.name), &range, own)?;
+        }
+    }
+    configs.sort_by_key(|config| (config.boot_order, config.index));
+    let mut accepted = Vec::new();
+    for config in configs {
+        match beside(&config, &accepted) {
+            Ok(()) => accepted.push(config),
+            Err(error) => log::error!("{} ({}) is left out: {error}", config.name, config.id()),
+        }
+    }
+    accepted.sort_by_key(|config| config.index);
+    Ok(accepted)
+}
+
+/// All that a partition has: what it is called, and where it lies.
+fn ranges(config: &PartitionConfig) -> impl Iterator<Item = (String, PageRange)> + '_ {
+    let regions = config.regions.iter().chain(&config.devices);
+    let own = (memory_of(&config.name), config.memory);
+    core::iter::once(own).chain(regions.map(|region| (format!("region {}", region.name), region.range)))
+}
+
+fn memory_of(name: &str) -> String {
+    format!("memory of {name}")
+}
+
+fn overlap(what: &str, range: &PageRange, other: &str, with: &PageRange) -> Error {
+    Error::Overlap { what: what.to_string(), range: range.to_string(), with: format!("{other} {with}") }
+}
+
+fn not_own(what: &str, range: &PageRange, own: &PageRange) -> Result<(), Error> {
+    if range.overlaps(own) {
+        return Err(Error::OwnMemory {
+            what: what.to_string(),
+            range: range.to_string(),
+            own: own.to_string(),
+        });
+    }
+    Ok(())
+}
+
+/// That every page of a range is declared; several declared ranges may cover it together.
+fn covered(what: &str, range: &PageRange, device: bool, declared: &[MemoryRange]) -> Result<(), Error> {
+    let suitable: Vec<&PageRange> = declared
+        .iter()
+        .filter(|d| d.device == device && d.range.space() == range.space())
+        .map(|d| &d.range)
+        .collect();
+    let mut at = range.start();
+    while at < range.end() {
+        match suitable.iter().find(|known| known.start() <= at && at < known.end()) {
+            Some(known) => at = known.end(),
+            None => {
+                return Err(Error::Outside {
+                    what: what.to_string(),
+                    range: range.to_string(),
+                    declared: kind(range.space(), device),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The `device_type` of a memory node.
+const fn kind(space: Space, device: bool) -> &'static str {
+    match (space, device) {
+        (Space::Secure, false) => "memory",
+        (Space::Normal, false) => "ns-memory",
+        (Space::Secure, true) => "device-memory",
+        (Space::Normal, true) => "ns-device-memory",
+    }
+}

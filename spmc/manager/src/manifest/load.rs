@@ -1,0 +1,108 @@
+//! The partitions that an SPMC manifest lists, from the packages in memory to configurations that can start.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::boot_info::{self, HOB_LIST_OFFSET};
+use super::error::Error;
+use super::package::{self, Package};
+use super::{blob, check, partition};
+use crate::config::{PartitionConfig, SpmcManifest, VmEntry};
+use crate::hardware::Memory;
+use crate::memory::page::{Pa, PageRange};
+
+/// Reads the package of each `vmN` and writes the boot information that the partition asks for. `own` is all
+/// memory that the SPMC itself lies in.
+///
+/// The result is in the order of the partitions' indices. A partition that breaks a rule is left out, with a
+/// message at error level that says which (R7).
+///
+/// # Errors
+/// What makes the machine unfit to start the SPMC at all: its own memory is given to somebody else.
+pub fn load(
+    manifest: &SpmcManifest,
+    own: PageRange,
+    memory: &mut dyn Memory,
+) -> Result<Vec<PartitionConfig>, Error> {
+    check::own_memory(manifest, &own)?;
+    let mut packages = Vec::new();
+    let mut configs = Vec::new();
+    for vm in &manifest.vms {
+        match read(vm, manifest, memory) {
+            Ok((package, config)) => {
+                packages.push((vm.index, package));
+                configs.push(config);
+            }
+            Err(error) => log::error!("{} ({}) is left out: {error}", vm.name, vm.index.id()),
+        }
+    }
+    let mut configs = check::all(configs, &own)?;
+    configs.retain(|config| {
+        let package = packages.iter().find(|(index, _)| *index == config.index);
+        let written = package.map_or(Ok(()), |(_, package)| write_boot_info(config, package, memory));
+        written
+            .inspect_err(|error| log::error!("{} ({}) is left out: {error}", config.name, config.id()))
+            .is_ok()
+    });
+    Ok(configs)
+}
+
+/// Reads and checks one package; its manifest is copied in once.
+fn read(
+    vm: &VmEntry,
+    manifest: &SpmcManifest,
+    memory: &mut dyn Memory,
+) -> Result<(Package, PartitionConfig), Error> {
+    check::declared(vm, &manifest.memory)?;
+    let mut header = [0; package::HEADER_SIZE];
+    let start = vm.memory.start();
+    copy(memory, start, &mut header)?;
+    let package = Package::parse(&header, &vm.memory)?;
+    let (offset, size) = package.manifest;
+    let mut bytes = vec![0; size as usize];
+    copy(memory, start + offset, &mut bytes)?;
+    let config = partition::parse(&bytes, vm, &package, manifest.cpus.len())?;
+    check::alone(&config, &manifest.memory)?;
+    Ok((package, config))
+}
+
+fn copy(memory: &mut dyn Memory, address: u64, into: &mut [u8]) -> Result<(), Error> {
+    memory.read(Pa::secure(address), into).map_err(|_| Error::Access { address })
+}
+
+/// Puts the boot information at the load address, over the package's header, below its manifest.
+fn write_boot_info(
+    config: &PartitionConfig,
+    package: &Package,
+    memory: &mut dyn Memory,
+) -> Result<(), Error> {
+    let Some(wanted) = config.boot_info else { return Ok(()) };
+    let address = config.memory.start();
+    let manifest = wanted.manifest.then_some(config.manifest);
+    let hob_list = if wanted.hob_list { Some(hob_list(config, package, memory)?) } else { None };
+    let blob = boot_info::blob(address, config.version, manifest, hob_list);
+    let (size, room) = (blob.len() as u64, package.manifest.0.min(package.image.0).min(HOB_LIST_OFFSET));
+    if size > room {
+        return Err(Error::BootInfoRoom { size, room });
+    }
+    memory.write(Pa::secure(address), &blob).map_err(|_| Error::Access { address })
+}
+
+/// The hand-off block list of a package: `(address, size)`.
+fn hob_list(
+    config: &PartitionConfig,
+    package: &Package,
+    memory: &mut dyn Memory,
+) -> Result<boot_info::Contents, Error> {
+    let offset = HOB_LIST_OFFSET;
+    let error = |why| Error::HobList { offset, why };
+    let (manifest, image) = (package.manifest, package.image);
+    if image.0 <= offset || manifest.0 + manifest.1 > offset {
+        return Err(error("the manifest must end, and the image begin, around it"));
+    }
+    let room = (image.0 - offset).min(blob::MAX_SIZE as u64);
+    let mut bytes = vec![0; room as usize];
+    let address = config.memory.start() + offset;
+    copy(memory, address, &mut bytes)?;
+    Ok((address, boot_info::hob_list_size(&bytes).map_err(error)?))
+}

@@ -1,0 +1,222 @@
+//! Nodes and typed properties of a device tree. The only user of the crate `fdt`, which panics on damaged
+//! trees: it is given only what [`blob::check`] has passed.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt::{Display, LowerHex, Write};
+use core::ops::RangeInclusive;
+
+use fdt::Fdt;
+use fdt::node::FdtNode;
+
+use super::blob::{self, BlobError};
+use super::error::{Error, Place};
+
+/// A device tree that can be read without fear.
+pub struct Tree<'a>(Fdt<'a>);
+
+impl<'a> Tree<'a> {
+    /// Checks the whole blob.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, BlobError> {
+        let blob = blob::check(bytes)?;
+        // The crate asks less of a header than our check, so that it finds nothing to refuse.
+        Fdt::new(blob).map(Self).map_err(|_| BlobError::Short { length: blob.len() })
+    }
+
+    /// The root node.
+    ///
+    /// # Panics
+    /// Never: the check has seen a root node, and that its name is empty, by which the crate finds it.
+    #[must_use]
+    pub fn root(&self) -> Node<'_, 'a> {
+        Node { node: self.0.find_node("/").expect("a checked tree has a root"), path: "/".to_string() }
+    }
+}
+
+/// A form that a property's value may have.
+pub trait Form<'a>: Sized {
+    /// What the manifest's writer has to put there.
+    const EXPECTED: &'static str;
+    /// The value, if the bytes have this form.
+    fn read(bytes: &'a [u8]) -> Option<Self>;
+}
+
+/// One or two cells.
+impl Form<'_> for u64 {
+    const EXPECTED: &'static str = "a number of one or two cells";
+    fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes.len() {
+            4 => bytes.first_chunk().map(|cell| u64::from(u32::from_be_bytes(*cell))),
+            8 => bytes.first_chunk().map(|cells| Self::from_be_bytes(*cells)),
+            _ => None,
+        }
+    }
+}
+
+/// A list of cells, not empty.
+impl Form<'_> for Vec<u32> {
+    const EXPECTED: &'static str = "a list of cells";
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (cells, rest) = bytes.as_chunks();
+        (rest.is_empty() && !cells.is_empty())
+            .then(|| cells.iter().map(|cell| u32::from_be_bytes(*cell)).collect())
+    }
+}
+
+/// One string: printable ASCII, closed by its only zero byte.
+impl<'a> Form<'a> for &'a str {
+    const EXPECTED: &'static str = "one printable string";
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (zero, text) = bytes.split_last()?;
+        let printable = *zero == 0 && text.iter().all(|byte| (b' '..=b'~').contains(byte));
+        core::str::from_utf8(text).ok().filter(|_| printable)
+    }
+}
+
+/// A list of strings, each closed by a zero byte.
+impl<'a> Form<'a> for Vec<&'a str> {
+    const EXPECTED: &'static str = "a list of printable strings";
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        bytes.split_inclusive(|byte| *byte == 0).map(<&str>::read).collect()
+    }
+}
+
+/// A node, which knows its path.
+pub struct Node<'b, 'a> {
+    node: FdtNode<'b, 'a>,
+    path: String,
+}
+
+impl<'b, 'a> Node<'b, 'a> {
+    /// The path from the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The name, with the unit address.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.node.name
+    }
+
+    /// The nodes below, in their order.
+    pub fn children(&self) -> impl Iterator<Item = Node<'b, 'a>> {
+        let parent = self.path.trim_end_matches('/');
+        self.node.children().map(move |node| Node { node, path: format!("{parent}/{}", node.name) })
+    }
+
+    /// The node of this name below.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Option<Node<'b, 'a>> {
+        self.children().find(|child| child.name() == name)
+    }
+
+    /// The names of all properties.
+    pub fn properties(&self) -> impl Iterator<Item = &'a str> {
+        self.node.properties().map(|property| property.name)
+    }
+
+    /// A place in this node, for messages.
+    #[must_use]
+    pub fn at(&self, property: &'static str) -> Place {
+        Place { node: self.path.clone(), property }
+    }
+
+    /// A property's value, or none where there is no such property.
+    pub fn optional<T: Form<'a>>(&self, property: &'static str) -> Result<Option<T>, Error> {
+        let Some(found) = self.node.property(property) else { return Ok(None) };
+        T::read(found.value).map(Some).ok_or_else(|| self.form(property, found.value, T::EXPECTED))
+    }
+
+    /// A property's value, which must be there.
+    pub fn required<T: Form<'a>>(&self, property: &'static str) -> Result<T, Error> {
+        self.optional(property)?
+            .ok_or_else(|| Error::Missing { at: self.at(property), expected: T::EXPECTED })
+    }
+
+    /// A property without a value: it is there or not.
+    pub fn flag(&self, property: &'static str) -> Result<bool, Error> {
+        match self.node.property(property) {
+            None => Ok(false),
+            Some(found) if found.value.is_empty() => Ok(true),
+            Some(found) => Err(self.form(property, found.value, "empty: it is there or not")),
+        }
+    }
+
+    /// A number within its limits, or none where there is no such property.
+    pub fn optional_number<T>(
+        &self,
+        property: &'static str,
+        limit: RangeInclusive<T>,
+    ) -> Result<Option<T>, Error>
+    where
+        T: TryFrom<u64> + PartialOrd + LowerHex,
+    {
+        let Some(value) = self.optional::<u64>(property)? else { return Ok(None) };
+        match T::try_from(value) {
+            Ok(number) if limit.contains(&number) => Ok(Some(number)),
+            _ => {
+                let limit = format!("{:#x} to {:#x}", limit.start(), limit.end());
+                Err(self.value(property, format_args!("{value:#x}"), limit))
+            }
+        }
+    }
+
+    /// A number within its limits, which must be there.
+    pub fn number<T>(&self, property: &'static str, limit: RangeInclusive<T>) -> Result<T, Error>
+    where
+        T: TryFrom<u64> + PartialOrd + LowerHex,
+    {
+        let missing = || Error::Missing { at: self.at(property), expected: u64::EXPECTED };
+        self.optional_number(property, limit)?.ok_or_else(missing)
+    }
+
+    /// That `compatible` lists one of `known`, and which.
+    pub fn compatible(&self, known: &[&'static str]) -> Result<&'static str, Error> {
+        let listed: Vec<&str> = self.required("compatible")?;
+        let found = known.iter().find(|name| listed.contains(name)).copied();
+        found.ok_or_else(|| {
+            let limit = format!("\"{}\"", known.join("\" or \""));
+            self.value("compatible", format_args!("\"{}\"", listed.join("\", \"")), limit)
+        })
+    }
+
+    /// The error of a value beyond its limit.
+    pub fn value(&self, property: &'static str, value: impl Display, limit: impl Into<String>) -> Error {
+        Error::Value { at: self.at(property), value: value.to_string(), limit: limit.into() }
+    }
+
+    /// Says in one line which properties and nodes have no effect: at debug level those that are `known`, with a
+    /// warning those that nobody knows. `used` are those that have one.
+    pub fn report_unused(&self, used: &[&str], known: &[&str]) {
+        // What every tree has for its own sake.
+        const STRUCTURE: &[&str] =
+            &["phandle", "linux,phandle", "#address-cells", "#size-cells", "description"];
+        let children = self.children();
+        let names = self.properties().chain(children.map(|child| child.name()));
+        let rest: Vec<&str> =
+            names.filter(|name| !used.contains(name) && !STRUCTURE.contains(name)).collect();
+        let (known, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|name| known.contains(name));
+        if !known.is_empty() {
+            log::debug!("{}: without effect yet: {}", self.path, known.join(", "));
+        }
+        if !unknown.is_empty() {
+            log::warn!("{}: unknown, without effect: {}", self.path, unknown.join(", "));
+        }
+    }
+
+    fn form(&self, property: &'static str, bytes: &[u8], expected: &'static str) -> Error {
+        const SHOWN: usize = 16;
+        let mut value = String::from("0x");
+        for byte in bytes.iter().take(SHOWN) {
+            // Writing into a string cannot fail.
+            let _ = write!(value, "{byte:02x}");
+        }
+        if bytes.len() > SHOWN {
+            value.push_str("...");
+        }
+        Error::Form { at: self.at(property), length: bytes.len(), value, expected }
+    }
+}
