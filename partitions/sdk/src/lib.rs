@@ -1,2 +1,25 @@
-//! Entry, FF-A calls and console of a partition.
+//! What a partition of Hafnia is written with: entry at S-EL1, FF-A calls, console, panics.
+//!
+//! A partition is a type that answers direct requests, a manifest, and a build script of one line that passes this
+//! crate's linker script on:
+//!
+//! ```ignore
+//! struct Double;
+//!
+//! impl Service for Double {
+//!     const NAME: &'static str = "double";
+//!     fn new(_: &Vcpu, _: Option<&BootInformation>) -> Self { Self }
+//!     fn answer(&mut self, _: &Vcpu, request: &Request) -> Words { request.words.map(|word| word << 1) }
+//! }
+//!
+//! partition::entry!(Double);
+//! ```
 #![no_std]
+
+pub mod boot;
+pub mod console;
+pub mod demo;
+pub mod ffa;
+#[doc(hidden)]
+pub mod image;
+pub mod service;

@@ -1,0 +1,117 @@
+//! The commands that our partitions have in common.
+//!
+//! Word 0 of a request is the command, word 0 of the answer 0 or an FF-A error code; the other words are arguments
+//! and results.
+
+use core::arch::{asm, global_asm};
+
+use arm_ffa::FfaError;
+
+use crate::ffa;
+use crate::service::{self, Form, Request, Vcpu, Words};
+
+/// "ECHO": every word comes back with all its bits inverted.
+pub const ECHO: u64 = 0x4543_484f;
+/// "SPIN": counts down from word 1 and gives it back.
+pub const SPIN: u64 = 0x5350_494e;
+/// "YIEL": gives its cycles away once, for word 1 nanoseconds.
+pub const YIELD: u64 = 0x5949_454c;
+/// "SCRB": writes over every register it can, holds that while it counts down from word 1, and gives how many.
+pub const SCRIBBLE: u64 = 0x5343_5242;
+/// "PEEK": reads the 8 bytes at address word 1.
+pub const PEEK: u64 = 0x5045_454b;
+/// "WHO?": endpoint id, vCPU and how many requests this vCPU has served.
+pub const WHO: u64 = 0x5748_4f3f;
+/// "BENC": word 1 says what to do word 3 times: 0 FFA_ID_GET, 1 a 32-bit ECHO to the partition of word 2.
+pub const BENCH: u64 = 0x4245_4e43;
+
+global_asm!(include_str!("scribble.S"));
+
+unsafe extern "C" {
+    /// Writes over the registers, counts down from `iterations` (at least 1), gives how many it wrote.
+    safe fn demo_scribble(iterations: u64) -> u64;
+}
+
+/// What one vCPU remembers.
+#[derive(Default)]
+pub struct Demo {
+    served: u64,
+}
+
+impl Demo {
+    /// Answers a request with one of the common commands.
+    pub fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words {
+        self.served = self.served.wrapping_add(1);
+        let [command, first, second, third, ..] = request.words;
+        let results = match command {
+            ECHO => Ok(request.words.map(|word| !word)),
+            SPIN => {
+                spin(first);
+                Ok(results([first]))
+            }
+            YIELD => {
+                ffa::yield_cycles(first);
+                Ok(results([1]))
+            }
+            SCRIBBLE => Ok(results([demo_scribble(first.max(1))])),
+            PEEK => Ok(results([peek(first)])),
+            WHO => Ok(results([vcpu.endpoint.into(), vcpu.index.into(), self.served])),
+            BENCH => bench(vcpu, first, second as u16, third).map(|()| results([first, second, third])),
+            _ => Err(FfaError::InvalidParameters),
+        };
+        answer(results)
+    }
+}
+
+/// The words of an answer: `values` behind word 0.
+#[must_use]
+pub fn results<const N: usize>(values: [u64; N]) -> Words {
+    let mut words = [0; 14];
+    words[1..=N].copy_from_slice(&values);
+    words
+}
+
+/// An answer with its status in word 0.
+#[must_use]
+pub fn answer(results: Result<Words, FfaError>) -> Words {
+    match results {
+        Ok([_, values @ ..]) => {
+            let mut words = [0; 14];
+            words[1..].copy_from_slice(&values);
+            words
+        }
+        Err(error) => {
+            let mut words = [0; 14];
+            words[0] = u64::from(i32::from(error) as u32);
+            words
+        }
+    }
+}
+
+fn spin(iterations: u64) {
+    // SAFETY: counts a register down to zero and touches nothing else.
+    unsafe {
+        asm!("1: cbz {n}, 2f", "sub {n}, {n}, #1", "b 1b", "2:", n = inout(reg) iterations => _,
+            options(nomem, nostack));
+    }
+}
+
+fn peek(address: u64) -> u64 {
+    let value;
+    // SAFETY: a load changes nothing; stage 2 judges the address.
+    unsafe { asm!("ldr {}, [{}]", out(reg) value, in(reg) address, options(readonly, nostack)) };
+    value
+}
+
+fn bench(vcpu: &Vcpu, what: u64, target: u16, count: u64) -> Result<(), FfaError> {
+    let mut words = [0; 14];
+    words[0] = ECHO;
+    for _ in 0..count {
+        match what {
+            0 => ffa::id_get().map(drop)?,
+            1 => service::send(Form::Direct32, vcpu.endpoint, target, &words).map(drop)?,
+            _ => return Err(FfaError::InvalidParameters),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! FF-A calls of a partition: raw registers by SMC, and the calls that have a shape worth naming.
+
+use arm_ffa::{FfaError, FuncId};
+
+/// x0-x17, as they go into a call and come out of it.
+pub type Registers = [u64; 18];
+
+/// FF-A 1.2, as FFA_VERSION encodes it.
+pub const VERSION: u32 = 0x1_0002;
+
+/// Makes a call with these registers, and gives what it left in them.
+#[must_use]
+pub fn call(registers: Registers) -> Registers {
+    let [function, arguments @ ..] = registers;
+    smccc::smc64(function as u32, arguments)
+}
+
+/// Registers of a call: the function, and its arguments from x1 on; the rest is zero.
+#[must_use]
+pub fn registers<const N: usize>(function: FuncId, arguments: [u64; N]) -> Registers {
+    let mut registers = [0; 18];
+    registers[0] = u64::from(u32::from(function));
+    registers[1..=N].copy_from_slice(&arguments);
+    registers
+}
+
+/// The function id in w0.
+#[must_use]
+pub fn function(registers: &Registers) -> Option<FuncId> {
+    FuncId::try_from(registers[0] as u32).ok()
+}
+
+/// What a call gave, or the error that FFA_ERROR carries in w2 (FF-A 1.2, 12.1).
+pub fn checked(registers: Registers) -> Result<Registers, FfaError> {
+    match function(&registers) {
+        Some(FuncId::Error32 | FuncId::Error64) => {
+            Err(FfaError::try_from(registers[2] as u32 as i32).unwrap_or(FfaError::NotSupported))
+        }
+        _ => Ok(registers),
+    }
+}
+
+fn request<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<Registers, FfaError> {
+    checked(call(registers(function, arguments)))
+}
+
+/// FFA_VERSION: what the SPMC speaks with a partition that asks for `version`.
+pub fn version(version: u32) -> Result<u32, FfaError> {
+    let answer = call(registers(FuncId::Version, [version.into()]))[0] as u32;
+    // Bit 31 is clear in every version; an error is there instead of one (FF-A 1.2, 13.2).
+    if answer >> 31 == 0 { Ok(answer) } else { Err(FfaError::NotSupported) }
+}
+
+/// FFA_FEATURES of a function or feature id: w2 and w3.
+pub fn features(id: u32, input: u32) -> Result<(u32, u32), FfaError> {
+    let [_, _, w2, w3, ..] = request(FuncId::Features, [id.into(), input.into()])?;
+    Ok((w2 as u32, w3 as u32))
+}
+
+/// FFA_ID_GET: this partition's id.
+pub fn id_get() -> Result<u16, FfaError> {
+    Ok(request(FuncId::IdGet, [])?[2] as u16)
+}
+
+/// FFA_SPM_ID_GET: the SPMC's id.
+pub fn spm_id_get() -> Result<u16, FfaError> {
+    Ok(request(FuncId::SpmIdGet, [])?[2] as u16)
+}
+
+/// FFA_SECONDARY_EP_REGISTER: where the vCPUs other than the primary one start.
+pub fn secondary_ep_register(address: u64) -> Result<(), FfaError> {
+    request(FuncId::SecondaryEpRegister64, [address]).map(drop)
+}
+
+/// FFA_RXTX_MAP: buffers of `pages` pages of 4 KB each.
+pub fn rxtx_map(tx: u64, rx: u64, pages: u32) -> Result<(), FfaError> {
+    request(FuncId::RxTxMap64, [tx, rx, pages.into()]).map(drop)
+}
+
+/// FFA_RXTX_UNMAP.
+pub fn rxtx_unmap() -> Result<(), FfaError> {
+    request(FuncId::RxTxUnmap, []).map(drop)
+}
+
+/// FFA_RX_RELEASE: the SPMC may write the RX buffer again.
+pub fn rx_release() -> Result<(), FfaError> {
+    request(FuncId::RxRelease, []).map(drop)
+}
+
+/// FFA_PARTITION_INFO_GET of the partitions that offer `uuid` (nil: all): how many descriptors are in the RX buffer,
+/// and the bytes of each.
+pub fn partition_info_get(uuid: [u32; 4]) -> Result<(u32, u32), FfaError> {
+    let [_, _, count, size, ..] = request(FuncId::PartitionInfoGet, uuid.map(u64::from))?;
+    Ok((count as u32, size as u32))
+}
+
+/// FFA_PARTITION_INFO_GET_REGS from descriptor `start` on: the registers as FF-A 1.2, 13.9 lays them out.
+pub fn partition_info_get_regs(uuid: [u64; 2], start: u16, tag: u16) -> Result<Registers, FfaError> {
+    let position = u64::from(start) | (u64::from(tag) << 16);
+    request(FuncId::PartitionInfoGetRegs, [uuid[0], uuid[1], position])
+}
+
+/// FFA_CONSOLE_LOG (64-bit) of at most 128 bytes.
+pub fn console_log(text: &[u8]) -> Result<(), FfaError> {
+    let mut arguments = [0; 17];
+    arguments[0] = text.len() as u64;
+    for (register, bytes) in arguments[1..].iter_mut().zip(text.chunks(8)) {
+        for (i, byte) in bytes.iter().enumerate() {
+            *register |= u64::from(*byte) << (8 * i);
+        }
+    }
+    request(FuncId::ConsoleLog64, arguments).map(drop)
+}
+
+/// FFA_RUN of the vCPU that FFA_INTERRUPT or FFA_YIELD named in w1.
+#[must_use]
+pub fn run(target: u64) -> Registers {
+    call(registers(FuncId::Run32, [target]))
+}
+
+/// FFA_YIELD; `timeout` in nanoseconds, 0 for none.
+pub fn yield_cycles(timeout: u64) -> Registers {
+    call(registers(FuncId::Yield32, [0, timeout & 0xffff_ffff, timeout >> 32]))
+}
+
+/// FFA_MSG_WAIT: the next message, or FFA_RUN or FFA_INTERRUPT.
+#[must_use]
+pub fn msg_wait() -> Registers {
+    call(registers(FuncId::MsgWait32, []))
+}
+
+/// FFA_ERROR as a call: initialisation failed. Comes back where the SPMC does not take it.
+pub fn error(error: FfaError) -> Registers {
+    call(registers(FuncId::Error32, [0, u64::from(i32::from(error) as u32)]))
+}

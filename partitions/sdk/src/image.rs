@@ -1,0 +1,139 @@
+//! From the first instruction to the service: stacks, stage 1, vectors, registration, and the end of a broken vCPU.
+//!
+//! Stage 1 is turned on with a constant table that maps every address to itself as Normal write-back memory: atomics
+//! and caches work as Rust code expects, and stage 2 decides what is really there, devices included (the stricter
+//! attribute of the two stages holds; Arm ARM, D8.6). Memory needs no set-up at run time, and no relocation runs
+//! with the MMU off.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+use core::panic::PanicInfo;
+
+use arm_ffa::FfaError;
+
+use crate::boot::BootInformation;
+use crate::service::{self, Service, Vcpu};
+use crate::{ffa, println};
+
+/// The most vCPUs that an image has stacks for.
+const MAX_VCPUS: usize = 8;
+/// log2 of the bytes of a stack.
+const STACK_SHIFT: usize = 13;
+
+#[repr(C, align(16))]
+struct Stacks(UnsafeCell<[[u8; 1 << STACK_SHIFT]; MAX_VCPUS]>);
+
+// SAFETY: only the entry takes its address, and gives each vCPU a slot of its own.
+unsafe impl Sync for Stacks {}
+
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; 1 << STACK_SHIFT]; MAX_VCPUS]));
+
+/// Level-1 table of a 39-bit address space: 512 blocks of 1 GB.
+#[repr(C, align(4096))]
+struct Table([u64; 512]);
+
+static TABLE: Table = identity();
+
+const fn identity() -> Table {
+    /// Block descriptor: valid, AttrIndx 0, read-write at EL1 only, inner shareable, access flag.
+    const BLOCK: u64 = 1 | (3 << 8) | (1 << 10);
+    let mut blocks = [0; 512];
+    let mut gigabyte = 0;
+    while gigabyte < 512 {
+        blocks[gigabyte] = ((gigabyte as u64) << 30) | BLOCK;
+        gigabyte += 1;
+    }
+    Table(blocks)
+}
+
+/// MAIR_EL1: attribute 0 is Normal, write-back, read and write allocate.
+const MAIR: u64 = 0xff;
+/// TCR_EL1: 39 bits (T0SZ 25), write-back inner-shareable walks, 4 KB granule, nothing above (EPD1).
+const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23);
+/// SCTLR_EL1: M, C, SA, I and the bits that are RES1 without later extensions.
+const SCTLR: u64 = 0x30d0_180d;
+
+global_asm!(
+    include_str!("start.S"),
+    max_vcpus = const MAX_VCPUS,
+    stack_shift = const STACK_SHIFT,
+    stacks = sym STACKS,
+    table = sym TABLE,
+    mair = const MAIR,
+    tcr = const TCR,
+    sctlr = const SCTLR,
+);
+
+unsafe extern "C" {
+    fn partition_secondary_entry();
+}
+
+/// Makes a type that implements [`Service`] the partition: `partition::entry!(Echo);`
+#[macro_export]
+macro_rules! entry {
+    ($service:ty) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn partition_primary(boot_information: u64) -> ! {
+            $crate::image::primary::<$service>(boot_information)
+        }
+
+        #[unsafe(no_mangle)]
+        extern "C" fn partition_secondary(vcpu: u64) -> ! {
+            $crate::image::secondary::<$service>(vcpu)
+        }
+    };
+}
+
+/// Where [`entry!`] leads the primary vCPU.
+pub fn primary<S: Service>(boot_information: u64) -> ! {
+    let version = ffa::version(ffa::VERSION).expect("the SPMC speaks FF-A 1.2");
+    let vcpu = Vcpu { endpoint: ffa::id_get().expect("every endpoint has an id"), index: 0 };
+    // NOT_SUPPORTED is the answer to a partition with a single execution context (FF-A 1.2, 18.2.1).
+    match ffa::secondary_ep_register(partition_secondary_entry as *const () as u64) {
+        Ok(()) | Err(FfaError::NotSupported) => {}
+        Err(error) => panic!("the secondary entry is refused: {error:?}"),
+    }
+    // SAFETY: the SPMC passes 0 or the address of the boot information it wrote into this partition's memory.
+    let boot = unsafe { BootInformation::at(boot_information) };
+    let service = S::new(&vcpu, boot.as_ref());
+    let (major, minor) = (version >> 16, version & 0xffff);
+    println!("ready: {} {:#06x}, FF-A {major}.{minor}, vCPU 0", S::NAME, vcpu.endpoint);
+    service::serve(&vcpu, service)
+}
+
+/// Where [`entry!`] leads every other vCPU.
+pub fn secondary<S: Service>(index: u64) -> ! {
+    // The entry has refused indices beyond the stacks.
+    let vcpu = Vcpu { endpoint: ffa::id_get().expect("every endpoint has an id"), index: index as u16 };
+    let service = S::new(&vcpu, None);
+    service::serve(&vcpu, service)
+}
+
+/// Ends this vCPU: initialisation fails (FF-A 1.2, 5.5.1); later, the vCPU gives its cycles away for ever.
+fn park() -> ! {
+    ffa::error(FfaError::Aborted);
+    loop {
+        ffa::yield_cycles(0);
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    println!("{info}");
+    park()
+}
+
+/// Where the vectors lead: `kind` is the number of the vector.
+#[unsafe(no_mangle)]
+extern "C" fn partition_exception(kind: u64) -> ! {
+    let (syndrome, address, pc): (u64, u64, u64);
+    // SAFETY: reads three registers and changes nothing.
+    unsafe {
+        core::arch::asm!(
+            "mrs {}, esr_el1", "mrs {}, far_el1", "mrs {}, elr_el1",
+            out(reg) syndrome, out(reg) address, out(reg) pc, options(nomem, nostack),
+        );
+    }
+    println!("exception {kind}: ESR {syndrome:#x}, FAR {address:#x}, ELR {pc:#x}");
+    park()
+}

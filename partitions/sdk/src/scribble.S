@@ -1,0 +1,102 @@
+/*
+ * Writes over every register that a partition at S-EL1 may write and still come back from: so that a test of the
+ * Normal world can see that none of it shows there.
+ *
+ * x0: how long to hold it. Result in x0: how many system and vector registers took the value.
+ * Between the labels, an instruction that the CPU lacks is skipped with the one behind it (see the vectors).
+ */
+	.arch	armv9-a+sve+sme+memtag
+	.section .text, "ax"
+
+	/* Writes the pattern to a system register, and counts it. */
+	.macro	set register
+	msr	\register, x2
+	add	x1, x1, #1
+	.endm
+
+	.global	demo_scribble
+demo_scribble:
+	stp	x29, x30, [sp, #-112]!
+	stp	x27, x28, [sp, #16]
+	stp	x25, x26, [sp, #32]
+	stp	x23, x24, [sp, #48]
+	stp	x21, x22, [sp, #64]
+	stp	x19, x20, [sp, #80]
+	str	x18, [sp, #96]
+	mov	x1, xzr
+	ldr	x2, =0x5c815c815c815c81
+
+	.global	skippable_begin
+skippable_begin:
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	dup	v\n\().2d, x2
+	add	x1, x1, #1
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	dup	v\n\().2d, x2
+	add	x1, x1, #1
+	.endr
+	set	fpsr
+	mov	x3, #(3 << 22)		/* FPCR.RMode */
+	msr	fpcr, x3
+	add	x1, x1, #1
+	.irp	register, sp_el0, tpidr_el0, tpidrro_el0, tpidr_el1, ttbr1_el1, amair_el1, contextidr_el1
+	set	\register
+	.endr
+	.irp	register, afsr0_el1, afsr1_el1, esr_el1, far_el1, elr_el1, par_el1, csselr_el1, mdscr_el1
+	set	\register
+	.endr
+	.irp	register, cntkctl_el1, cntv_cval_el0, cntp_cval_el0, scxtnum_el0, scxtnum_el1
+	set	\register
+	.endr
+	mov	x3, #2			/* IMASK: no interrupt is to come of it */
+	msr	cntv_ctl_el0, x3
+	add	x1, x1, #1
+	msr	cntp_ctl_el0, x3
+	add	x1, x1, #1
+	.irp	key, apia, apib, apda, apdb, apga
+	set	\key\()keylo_el1
+	set	\key\()keyhi_el1
+	.endr
+	.irp	register, gcr_el1, rgsr_el1, tfsr_el1, tfsre0_el1
+	set	\register
+	.endr
+
+	/* SVE and SME, if the SPMC lets a partition have them. */
+	mrs	x3, cpacr_el1
+	orr	x4, x3, #(3 << 16)
+	orr	x4, x4, #(3 << 24)
+	msr	cpacr_el1, x4
+	isb
+	.irp	n, 0, 7, 15, 23, 31
+	dup	z\n\().d, x2
+	add	x1, x1, #1
+	.endr
+	ptrue	p0.b
+	add	x1, x1, #1
+	wrffr	p0.b
+	add	x1, x1, #1
+	smstart	za
+	add	x1, x1, #1
+	msr	cpacr_el1, x3
+	isb
+
+	.global	skippable_end
+skippable_end:
+	.irp	n, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+	mov	x\n, x2
+	.endr
+1:	subs	x0, x0, #1
+	b.ne	1b
+
+	msr	fpcr, xzr
+	mov	x0, x1
+	ldr	x18, [sp, #96]
+	ldp	x19, x20, [sp, #80]
+	ldp	x21, x22, [sp, #64]
+	ldp	x23, x24, [sp, #48]
+	ldp	x25, x26, [sp, #32]
+	ldp	x27, x28, [sp, #16]
+	ldp	x29, x30, [sp], #112
+	ret
+	.ltorg

@@ -1,0 +1,132 @@
+//! A partition as a service: direct requests come in, answers go out.
+
+use arm_ffa::{FfaError, FuncId};
+
+use crate::boot::BootInformation;
+use crate::ffa::{self, Registers};
+
+/// The execution context that runs.
+pub struct Vcpu {
+    /// The partition's endpoint id.
+    pub endpoint: u16,
+    /// Its number within the partition; that of its PE where the partition has one for each.
+    pub index: u16,
+}
+
+/// What a partition does with direct requests. Each vCPU has an instance of its own.
+pub trait Service {
+    /// The partition's name, for its messages.
+    const NAME: &'static str;
+
+    /// Starts on a vCPU; only the primary one has the boot information.
+    fn new(vcpu: &Vcpu, boot: Option<&BootInformation>) -> Self;
+
+    /// Answers a direct request.
+    fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words;
+}
+
+/// The payload of a message: as many of these as its [`Form`] carries.
+pub type Words = [u64; 14];
+
+/// The three forms of direct messages (FF-A 1.2, 15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// FFA_MSG_SEND_DIRECT_REQ and RESP, 32-bit: five words in w3-w7.
+    Direct32,
+    /// FFA_MSG_SEND_DIRECT_REQ and RESP, 64-bit: five words in x3-x7.
+    Direct64,
+    /// FFA_MSG_SEND_DIRECT_REQ2 and RESP2: fourteen words in x4-x17.
+    Direct2,
+}
+
+impl Form {
+    const fn functions(self) -> (FuncId, FuncId) {
+        match self {
+            Self::Direct32 => (FuncId::MsgSendDirectReq32, FuncId::MsgSendDirectResp32),
+            Self::Direct64 => (FuncId::MsgSendDirectReq64, FuncId::MsgSendDirectResp64),
+            Self::Direct2 => (FuncId::MsgSendDirectReq64_2, FuncId::MsgSendDirectResp64_2),
+        }
+    }
+
+    /// The first payload register, the one behind the last, and the bits that each of them carries.
+    const fn payload(self) -> (usize, usize, u64) {
+        match self {
+            Self::Direct32 => (3, 8, 0xffff_ffff),
+            Self::Direct64 => (3, 8, u64::MAX),
+            Self::Direct2 => (4, 18, u64::MAX),
+        }
+    }
+
+    /// The words that a message of this form brought.
+    #[must_use]
+    pub fn words(self, registers: &Registers) -> Words {
+        let (first, end, mask) = self.payload();
+        let mut words = [0; 14];
+        for (word, register) in words.iter_mut().zip(&registers[first..end]) {
+            *word = register & mask;
+        }
+        words
+    }
+
+    fn message(self, function: FuncId, from: u16, to: u16, words: &Words) -> Registers {
+        let (first, end, mask) = self.payload();
+        let mut registers = ffa::registers(function, [(u64::from(from) << 16) | u64::from(to)]);
+        for (register, word) in registers[first..end].iter_mut().zip(words) {
+            *register = word & mask;
+        }
+        registers
+    }
+}
+
+/// A direct request.
+pub struct Request {
+    /// Its form, which its answer must have too.
+    pub form: Form,
+    /// Who asks.
+    pub from: u16,
+    /// Who is asked: this partition.
+    pub to: u16,
+    /// The payload.
+    pub words: Words,
+}
+
+impl Request {
+    /// The request that a call brought, if it brought one.
+    fn of(registers: &Registers) -> Option<Self> {
+        let function = ffa::function(registers)?;
+        let form = [Form::Direct32, Form::Direct64, Form::Direct2]
+            .into_iter()
+            .find(|form| form.functions().0 == function)?;
+        let (from, to) = ((registers[1] >> 16) as u16, registers[1] as u16);
+        Some(Self { form, from, to, words: form.words(registers) })
+    }
+
+    /// Answers with `words` and waits for what comes next.
+    fn respond(&self, words: &Words) -> Registers {
+        ffa::call(self.form.message(self.form.functions().1, self.to, self.from, words))
+    }
+}
+
+/// Sends a direct request to another partition, running it again when it is interrupted or yields.
+pub fn send(form: Form, from: u16, to: u16, words: &Words) -> Result<Words, FfaError> {
+    let mut answer = ffa::call(form.message(form.functions().0, from, to, words));
+    while let Some(FuncId::Interrupt32 | FuncId::Yield32) = ffa::function(&answer) {
+        answer = ffa::run(answer[1]);
+    }
+    ffa::checked(answer).map(|registers| form.words(&registers))
+}
+
+/// Takes requests and answers them, for ever.
+pub(crate) fn serve(vcpu: &Vcpu, mut service: impl Service) -> ! {
+    let mut event = ffa::msg_wait();
+    loop {
+        event = match Request::of(&event) {
+            Some(request) => request.respond(&service.answer(vcpu, &request)),
+            // FFA_RUN or FFA_INTERRUPT: nothing to do.
+            None => match ffa::checked(event) {
+                Ok(_) => ffa::msg_wait(),
+                Err(error) => panic!("the SPMC refuses an answer, or to wait: {error:?}"),
+            },
+        };
+    }
+}

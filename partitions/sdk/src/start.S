@@ -1,0 +1,127 @@
+/*
+ * Entry at S-EL1, and exception vectors.
+ *
+ * The SPMC enters the primary vCPU at the image's first byte, with the address of the boot information in x0, and
+ * every other one at `partition_secondary_entry` with its index in x4; MMU off, all exceptions masked.
+ */
+	.arch	armv8-a
+	.section .text.entry, "ax"
+
+	.global	_start
+_start:
+	mov	x19, x0
+	bl	translation_on
+
+	adrp	x0, __bss_start
+	add	x0, x0, :lo12:__bss_start
+	adrp	x1, __bss_end
+	add	x1, x1, :lo12:__bss_end
+0:	cmp	x0, x1
+	b.hs	1f
+	stp	xzr, xzr, [x0], #16
+	b	0b
+
+	/* The image is linked at 0, and a static PIE has relocations of type R_AARCH64_RELATIVE only. */
+1:	adrp	x0, __rela_start
+	add	x0, x0, :lo12:__rela_start
+	adrp	x1, __rela_end
+	add	x1, x1, :lo12:__rela_end
+	adrp	x2, _start
+2:	cmp	x0, x1
+	b.hs	3f
+	ldr	x3, [x0], #16
+	ldr	x4, [x0], #8
+	add	x4, x4, x2
+	str	x4, [x3, x2]
+	b	2b
+
+3:	mov	x4, xzr
+	bl	stack_of
+	mov	x0, x19
+	b	partition_primary
+
+	.global	partition_secondary_entry
+partition_secondary_entry:
+	mov	x19, x4
+	cmp	x4, #{max_vcpus}
+	b.hs	.
+	bl	translation_on
+	mov	x4, x19
+	bl	stack_of
+	mov	x0, x19
+	b	partition_secondary
+
+/* Sets sp to the top of the stack of vCPU x4. */
+stack_of:
+	adrp	x0, {stacks}
+	add	x0, x0, :lo12:{stacks}
+	add	x4, x4, #1
+	add	x0, x0, x4, lsl #{stack_shift}
+	mov	sp, x0
+	ret
+
+/* Turns on stage 1 with the constant table, caches, FP and SIMD, and sets the vectors. */
+translation_on:
+	adrp	x0, {table}
+	add	x0, x0, :lo12:{table}
+	msr	ttbr0_el1, x0
+	mov	x0, #{mair}
+	msr	mair_el1, x0
+	ldr	x0, ={tcr}
+	mrs	x1, id_aa64mmfr0_el1
+	and	x1, x1, #0xf		/* PARange, as TCR_EL1.IPS has it */
+	mov	x2, #5			/* 48 bits: more needs another descriptor format */
+	cmp	x1, x2
+	csel	x1, x1, x2, lo
+	bfi	x0, x1, #32, #3
+	msr	tcr_el1, x0
+	mov	x0, #(3 << 20)		/* CPACR_EL1.FPEN */
+	msr	cpacr_el1, x0
+	adrp	x0, vectors
+	add	x0, x0, :lo12:vectors
+	msr	vbar_el1, x0
+	tlbi	vmalle1
+	ic	iallu
+	dsb	nsh
+	isb
+	ldr	x0, ={sctlr}
+	msr	sctlr_el1, x0
+	isb
+	ret
+	.ltorg
+
+/*
+ * No exception is expected, but for one kind: an instruction of `skippable_begin..skippable_end` that the CPU does
+ * not have (ESR_EL1.EC 0), which is skipped together with the one behind it. That code leaves x16 and x17 free.
+ */
+	.macro	vector kind
+	.balign	0x80
+	mov	x17, #\kind
+	b	exception
+	.endm
+
+	.section .text, "ax"
+	.balign	0x800
+vectors:
+	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vector	\kind
+	.endr
+
+exception:
+	mrs	x16, esr_el1
+	lsr	x16, x16, #26
+	cbnz	x16, 1f
+	mrs	x16, elr_el1
+	adrp	x18, skippable_begin
+	add	x18, x18, :lo12:skippable_begin
+	cmp	x16, x18
+	b.lo	1f
+	adrp	x18, skippable_end
+	add	x18, x18, :lo12:skippable_end
+	cmp	x16, x18
+	b.hs	1f
+	add	x16, x16, #8
+	msr	elr_el1, x16
+	eret
+1:	mov	x0, x17
+	b	partition_exception
