@@ -1,5 +1,7 @@
 //! Pages, stage-2 descriptors and address spaces.
 
+pub mod descriptor;
 pub mod page;
+mod pool;
 pub mod space;
 pub mod table;

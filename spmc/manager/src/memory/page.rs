@@ -64,6 +64,33 @@ bitflags! {
     }
 }
 
+/// Whose memory a mapped page is. It stands in the page's descriptor and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// The partition owns it and alone has access: Owner-EA (DEN0140, ownership and access states).
+    Owned,
+    /// The partition has access by its manifest, and somebody else owns it: !Owner-SA.
+    Granted,
+}
+
+impl Ownership {
+    /// The value of a descriptor's software field, four bits. 0 means no state: an entry that was never written.
+    pub(super) const fn bits(self) -> u64 {
+        match self {
+            Self::Owned => 1,
+            Self::Granted => 2,
+        }
+    }
+
+    /// The state of a mapped page; a value that is not written is read as the state with fewer rights.
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        match bits {
+            1 => Self::Owned,
+            _ => Self::Granted,
+        }
+    }
+}
+
 /// Whole pages in one space: aligned, not empty, below [`ADDRESS_LIMIT`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageRange {
@@ -92,7 +119,7 @@ impl PageRange {
         if pages == 0 {
             return Err(RangeError::Empty);
         }
-        if start % PAGE_SIZE != 0 {
+        if !start.is_multiple_of(PAGE_SIZE) {
             return Err(RangeError::Unaligned);
         }
         let end = pages.checked_mul(PAGE_SIZE).and_then(|size| size.checked_add(start));
@@ -104,7 +131,7 @@ impl PageRange {
 
     /// `bytes` bytes from `start` on; both must be multiples of the page size.
     pub fn from_bytes(space: Space, start: u64, bytes: u64) -> Result<Self, RangeError> {
-        if bytes % PAGE_SIZE != 0 {
+        if !bytes.is_multiple_of(PAGE_SIZE) {
             return Err(RangeError::Unaligned);
         }
         Self::new(space, start, bytes / PAGE_SIZE)

@@ -16,14 +16,20 @@ impl TableFrame {
         Self([const { AtomicU64::new(0) }; ENTRIES])
     }
 
-    /// The descriptor at `index`.
+    /// The descriptor at `index`, of which the low nine bits count: no index is out of bounds.
     pub(crate) fn get(&self, index: usize) -> u64 {
-        self.0[index].load(Ordering::Relaxed)
+        self.0[index % ENTRIES].load(Ordering::Relaxed)
     }
 
-    /// Writes the descriptor at `index`.
+    /// Writes the descriptor at `index`, of which the low nine bits count. A walk on another PE that finds the
+    /// new descriptor also finds what was written before it: a table is filled first and linked then.
     pub(crate) fn set(&self, index: usize, descriptor: u64) {
-        self.0[index].store(descriptor, Ordering::Relaxed);
+        self.0[index % ENTRIES].store(descriptor, Ordering::Release);
+    }
+
+    /// Unmaps everything. Nothing may link to the table.
+    pub(crate) fn clear(&self) {
+        self.0.iter().for_each(|entry| entry.store(0, Ordering::Relaxed));
     }
 }
 

@@ -1,0 +1,209 @@
+//! Stage-2 translation descriptors of VMSAv8-64: 4 KB granule, four levels, 48-bit addresses (Arm ARM, D8.3).
+//!
+//! In the secure state a stage-2 descriptor does not say which world its output lies in: VSTCR_EL2.SA does for the
+//! secure IPA space, VTCR_EL2.NSA for the non-secure one. A tree therefore has one output space
+//! ([`super::space::AddressSpace`]), and no NS bit is written here.
+
+use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SHIFT, PAGE_SIZE};
+
+/// Bit 0: the MMU may use the descriptor.
+const VALID: u64 = 1 << 0;
+/// Bit 1: a table at levels 0 to 2, a page at level 3; clear in a block.
+const TABLE_OR_PAGE: u64 = 1 << 1;
+/// MemAttr[3:0], bits 5:2, without FEAT_S2FWB: Normal memory, outer and inner write-back.
+const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
+/// The whole MemAttr field. Device-nGnRnE is all zero.
+const MEMORY_TYPE: u64 = 0b1111 << 2;
+/// S2AP[0]: reads are allowed.
+const READ: u64 = 1 << 6;
+/// S2AP[1]: writes are allowed.
+const WRITE: u64 = 1 << 7;
+/// SH[1:0], bits 9:8: inner shareable. For Device memory the field has no effect.
+const INNER_SHAREABLE: u64 = 0b11 << 8;
+/// AF: the first access does not fault.
+const ACCESSED: u64 = 1 << 10;
+/// XN[1], bit 54. With XN[0] (bit 53) clear it forbids execution at EL1 and EL0 alike, with FEAT_XNX and without.
+const EXECUTE_NEVER: u64 = 1 << 54;
+/// Bits 58:55 are for software: ownership.
+const OWNERSHIP_SHIFT: u32 = 55;
+/// The width of that field.
+const OWNERSHIP_MASK: u64 = 0b1111;
+/// Bits 47:12: the output address, or that of the next table.
+const ADDRESS: u64 = (ADDRESS_LIMIT - 1) & !(PAGE_SIZE - 1);
+
+/// A level of the walk. It starts at [`Level::Zero`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Level {
+    /// 512 GB for each entry; tables only.
+    Zero,
+    /// 1 GB for each entry.
+    One,
+    /// 2 MB for each entry.
+    Two,
+    /// Pages.
+    Three,
+}
+
+impl Level {
+    /// The level of the tables that entries of this one link to.
+    #[must_use]
+    pub const fn next(self) -> Option<Self> {
+        match self {
+            Self::Zero => Some(Self::One),
+            Self::One => Some(Self::Two),
+            Self::Two => Some(Self::Three),
+            Self::Three => None,
+        }
+    }
+
+    /// log2 of [`Level::size`].
+    const fn shift(self) -> u32 {
+        PAGE_SHIFT
+            + match self {
+                Self::Zero => 27,
+                Self::One => 18,
+                Self::Two => 9,
+                Self::Three => 0,
+            }
+    }
+
+    /// Bytes that one entry covers.
+    #[must_use]
+    pub const fn size(self) -> u64 {
+        1 << self.shift()
+    }
+
+    /// Where `address` is found in a table of this level; the low nine bits count.
+    #[must_use]
+    pub const fn index(self, address: u64) -> usize {
+        (address >> self.shift()) as usize & (super::table::ENTRIES - 1)
+    }
+
+    /// Whether this level has blocks or pages, and `bytes`, within one entry, are a whole one.
+    #[must_use]
+    pub const fn has_leaf_of(self, bytes: u64) -> bool {
+        !matches!(self, Self::Zero) && bytes == self.size()
+    }
+}
+
+/// A descriptor, read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Descriptor {
+    /// Nothing is mapped.
+    Absent,
+    /// The physical address of the next level's table.
+    Table(u64),
+    /// A block or a page.
+    Leaf(Leaf),
+}
+
+/// What a block or page descriptor says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// The output address, aligned to the level's size.
+    pub address: u64,
+    /// Permissions and memory type.
+    pub attributes: Attributes,
+    /// Whose memory it is.
+    pub ownership: Ownership,
+}
+
+impl Descriptor {
+    /// Reads a descriptor of a table at `level`.
+    #[must_use]
+    pub fn decode(raw: u64, level: Level) -> Self {
+        match (raw & VALID != 0, raw & TABLE_OR_PAGE != 0, level) {
+            (true, true, Level::Zero | Level::One | Level::Two) => Self::Table(raw & ADDRESS),
+            (true, true, Level::Three) | (true, false, Level::One | Level::Two) => {
+                Self::Leaf(Leaf::decode(raw, level))
+            }
+            (false, _, _) | (true, false, Level::Zero | Level::Three) => Self::Absent,
+        }
+    }
+
+    /// The descriptor as the MMU reads it at `level`.
+    #[must_use]
+    pub fn encode(self, level: Level) -> u64 {
+        match self {
+            Self::Absent => 0,
+            Self::Table(address) => address & ADDRESS | TABLE_OR_PAGE | VALID,
+            Self::Leaf(leaf) => leaf.encode(level),
+        }
+    }
+}
+
+impl Leaf {
+    fn decode(raw: u64, level: Level) -> Self {
+        let mut attributes = Attributes::empty();
+        attributes.set(Attributes::READ, raw & READ != 0);
+        attributes.set(Attributes::WRITE, raw & WRITE != 0);
+        attributes.set(Attributes::EXECUTE, raw & EXECUTE_NEVER == 0);
+        attributes.set(Attributes::DEVICE, raw & MEMORY_TYPE != NORMAL_WRITE_BACK);
+        Self {
+            address: raw & ADDRESS & !(level.size() - 1),
+            attributes,
+            ownership: Ownership::from_bits(raw >> OWNERSHIP_SHIFT & OWNERSHIP_MASK),
+        }
+    }
+
+    fn encode(self, level: Level) -> u64 {
+        let when = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { bits } else { 0 };
+        let unless = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { 0 } else { bits };
+        let page = if level == Level::Three { TABLE_OR_PAGE } else { 0 };
+        self.address & ADDRESS
+            | VALID
+            | page
+            | ACCESSED
+            | INNER_SHAREABLE
+            | when(Attributes::READ, READ)
+            | when(Attributes::WRITE, WRITE)
+            | unless(Attributes::EXECUTE, EXECUTE_NEVER)
+            | unless(Attributes::DEVICE, NORMAL_WRITE_BACK)
+            | self.ownership.bits() << OWNERSHIP_SHIFT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RW: Attributes = Attributes::READ.union(Attributes::WRITE);
+
+    fn leaf(address: u64, attributes: Attributes) -> Descriptor {
+        Descriptor::Leaf(Leaf { address, attributes, ownership: Ownership::Owned })
+    }
+
+    #[test]
+    fn descriptors_have_the_bits_of_the_architecture() {
+        // Software 0001, XN 10, AF, SH 11, S2AP 11, MemAttr 1111, page.
+        assert_eq!(leaf(0xe20_0000, RW).encode(Level::Three), 0x00c0_0000_0e20_07ff);
+        // S2AP 01, XN 00, block.
+        let code = Attributes::READ | Attributes::EXECUTE;
+        assert_eq!(leaf(0x4000_0000, code).encode(Level::One), 0x0080_0000_4000_077d);
+        // MemAttr 0000.
+        assert_eq!(leaf(0x900_0000, RW | Attributes::DEVICE).encode(Level::Three), 0x00c0_0000_0900_07c3);
+        assert_eq!(Descriptor::Table(0xffff_ffff_f000).encode(Level::Zero), 0xffff_ffff_f003);
+        assert_eq!(Descriptor::Absent.encode(Level::Two), 0);
+    }
+
+    #[test]
+    fn every_leaf_is_read_back_as_it_was_written() {
+        for bits in 0..=Attributes::all().bits() {
+            for ownership in [Ownership::Owned, Ownership::Granted] {
+                for level in [Level::One, Level::Two, Level::Three] {
+                    let attributes = Attributes::from_bits_truncate(bits);
+                    let address = ADDRESS_LIMIT - level.size();
+                    let written = Descriptor::Leaf(Leaf { address, attributes, ownership });
+                    assert_eq!(Descriptor::decode(written.encode(level), level), written);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn reserved_encodings_map_nothing() {
+        assert_eq!(Descriptor::decode(VALID, Level::Zero), Descriptor::Absent, "no 512 GB blocks");
+        assert_eq!(Descriptor::decode(VALID, Level::Three), Descriptor::Absent);
+        assert_eq!(Descriptor::decode(!VALID, Level::Two), Descriptor::Absent);
+    }
+}

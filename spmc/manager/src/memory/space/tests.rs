@@ -1,0 +1,289 @@
+//! Address spaces, by walking the very tables as the MMU would, and against a map of pages.
+
+use std::collections::BTreeMap;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::memory::page::PAGE_SIZE;
+
+const BASE: u64 = 0xe18_0000;
+const RW: Attributes = Attributes::READ.union(Attributes::WRITE);
+const RX: Attributes = Attributes::READ.union(Attributes::EXECUTE);
+const DEVICE: Attributes = RW.union(Attributes::DEVICE);
+const MB2: u64 = 2 << 20;
+const GB: u64 = 1 << 30;
+
+/// Frames, kept in sight so that a test reads what the MMU would read.
+struct Machine {
+    frames: &'static [TableFrame],
+    pool: Pool,
+}
+
+/// What the MMU makes of an address: output, S2AP, XN, MemAttr, software bits, bytes of the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Translated {
+    address: u64,
+    access: u64,
+    execute_never: u64,
+    memory_type: u64,
+    software: u64,
+    size: u64,
+}
+
+impl Machine {
+    fn new(count: usize) -> Self {
+        let frames: &'static [TableFrame] = (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak();
+        Self { frames, pool: Pool::new(frames, BASE) }
+    }
+
+    fn space(&self) -> AddressSpace {
+        AddressSpace::new(&self.pool, Space::Secure).unwrap()
+    }
+
+    fn bytes(&self) -> Vec<u64> {
+        self.frames.iter().flat_map(|frame| (0..512).map(|i| frame.get(i))).collect()
+    }
+
+    /// A walk written from the Arm ARM alone: it uses none of the manager's encodings.
+    fn mmu(&self, root: u64, ipa: u64) -> Option<Translated> {
+        let mut table = root;
+        for (level, shift) in [39, 30, 21, 12].into_iter().enumerate() {
+            let frame = &self.frames[((table - BASE) / 4096) as usize];
+            let raw = frame.get((ipa >> shift & 511) as usize);
+            match (level, raw & 3) {
+                (0..=2, 3) => table = raw & 0x0000_ffff_ffff_f000,
+                (1 | 2, 1) | (3, 3) => {
+                    assert_eq!(raw >> 10 & 1, 1, "AF");
+                    assert_eq!(raw >> 8 & 3, 3, "SH");
+                    let size = 1 << shift;
+                    let output = raw & 0x0000_ffff_ffff_f000;
+                    assert_eq!(output % size, 0, "bits below the block's size are reserved");
+                    return Some(Translated {
+                        address: output + ipa % size,
+                        access: raw >> 6 & 3,
+                        execute_never: raw >> 53 & 3,
+                        memory_type: raw >> 2 & 15,
+                        software: raw >> 55 & 15,
+                        size,
+                    });
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+fn range(start: u64, bytes: u64) -> PageRange {
+    PageRange::from_bytes(Space::Secure, start, bytes).unwrap()
+}
+
+fn map(space: &mut AddressSpace, start: u64, bytes: u64, attributes: Attributes) {
+    space.check(range(start, bytes), attributes, Ownership::Owned).unwrap().commit();
+}
+
+#[test]
+fn the_mmu_finds_what_was_mapped_and_nothing_beside_it() {
+    let machine = Machine::new(16);
+    let mut space = machine.space();
+    map(&mut space, 0xe20_0000, 0x4_0000, RW | Attributes::EXECUTE);
+    map(&mut space, 0x904_0000, 0x1000, DEVICE);
+    let image = machine.mmu(space.root(), 0xe20_0123).unwrap();
+    let expected = Translated {
+        address: 0xe20_0123,
+        access: 3,
+        execute_never: 0,
+        memory_type: 15,
+        software: 1,
+        size: 4096,
+    };
+    assert_eq!(image, expected);
+    let device = machine.mmu(space.root(), 0x904_0ffc).unwrap();
+    assert_eq!((device.memory_type, device.execute_never, device.access), (0, 2, 3));
+    for outside in [0xe1f_fff8, 0xe24_0000, 0x903_fff8, 0x904_1000, 0] {
+        assert_eq!(machine.mmu(space.root(), outside), None);
+        assert_eq!(space.walk(outside), None);
+    }
+}
+
+#[test]
+fn aligned_memory_is_mapped_by_blocks() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    // A page, 2 MB blocks up to 1 GB, a 1 GB block, a 2 MB block, a page: root, one level 1, two level 2, two level 3.
+    map(&mut space, GB - MB2 - PAGE_SIZE, PAGE_SIZE + MB2 + GB + MB2 + PAGE_SIZE, RW);
+    assert_eq!(8 - machine.pool.free(), 6);
+    // There are no blocks of 512 GB: one more table of level 1, full of 1 GB blocks.
+    map(&mut space, 512 * GB, 512 * GB, RW);
+    assert_eq!(8 - machine.pool.free(), 7);
+    let sizes = [
+        (GB - MB2 - PAGE_SIZE, PAGE_SIZE),
+        (GB - MB2, MB2),
+        (GB, GB),
+        (2 * GB - 1, GB),
+        (2 * GB, MB2),
+        (2 * GB + MB2, PAGE_SIZE),
+        (1024 * GB - PAGE_SIZE, GB),
+    ];
+    for (ipa, size) in sizes {
+        assert_eq!(machine.mmu(space.root(), ipa).map(|t| (t.address, t.size)), Some((ipa, size)));
+        assert_eq!(space.walk(ipa).map(|m| (m.pa, m.size)), Some((Pa::secure(ipa), size)));
+    }
+}
+
+#[test]
+fn the_last_page_below_48_bits_can_be_mapped() {
+    let machine = Machine::new(7);
+    let mut space = machine.space();
+    map(&mut space, ADDRESS_LIMIT - PAGE_SIZE, PAGE_SIZE, RX);
+    map(&mut space, 0, PAGE_SIZE, RW);
+    assert_eq!(machine.mmu(space.root(), ADDRESS_LIMIT - 8).unwrap().address, ADDRESS_LIMIT - 8);
+    assert_eq!(machine.pool.free(), 0);
+    assert!(space.lookup_range(range(ADDRESS_LIMIT - PAGE_SIZE, PAGE_SIZE)).is_ok());
+    assert_eq!(space.walk(ADDRESS_LIMIT), None, "the walk must not wrap round to address 0");
+    assert_eq!(space.walk(u64::MAX), None);
+}
+
+#[test]
+fn a_refused_mapping_changes_nothing() {
+    let machine = Machine::new(6);
+    let mut space = machine.space();
+    map(&mut space, 0xe20_0000, 0x4000, RW);
+    map(&mut space, GB, GB, RW);
+    let (tables, free) = (machine.bytes(), machine.pool.free());
+    let normal = PageRange::new(Space::Normal, 0, 1).unwrap();
+    let refused = [
+        (range(0xe1f_f000, 0x3000), RW, MapError::Mapped { at: 0xe20_0000 }),
+        (range(0xe20_3000, 0x1000), RW, MapError::Mapped { at: 0xe20_3000 }),
+        (range(GB + 0x5000, 0x1000), RW, MapError::Mapped { at: GB + 0x5000 }),
+        (range(0, 4 * GB), RW, MapError::Mapped { at: 0xe20_0000 }),
+        (normal, RW, MapError::Space),
+        (range(0, 0x1000), Attributes::DEVICE, MapError::Attributes),
+        (range(0, 0x1000), DEVICE | Attributes::EXECUTE, MapError::Attributes),
+        // A table of level 1, 2 and 3 each where two frames are left.
+        (range(1 << 40, 0x1000), RW, MapError::NoTables(NoTables)),
+    ];
+    assert_eq!(free, 2);
+    for (range, attributes, why) in refused {
+        assert_eq!(space.check(range, attributes, Ownership::Owned).err(), Some(why));
+        assert_eq!((machine.bytes() == tables, machine.pool.free()), (true, free), "{range:?}");
+    }
+}
+
+#[test]
+fn a_prepared_mapping_that_is_dropped_gives_its_tables_back() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    let prepared = space.check(range(0x1000, 0x1000), RW, Ownership::Owned).unwrap();
+    assert_eq!(machine.pool.free(), 4);
+    drop(prepared);
+    assert_eq!(machine.pool.free(), 7);
+    assert_eq!(space.walk(0x1000), None);
+    map(&mut space, 0x1000, 0x1000, RW);
+    assert_eq!(machine.pool.free(), 4, "what was reserved was needed, and nothing else");
+}
+
+#[test]
+fn a_range_is_looked_up_as_a_whole() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    map(&mut space, MB2 - PAGE_SIZE, PAGE_SIZE + MB2, RW);
+    map(&mut space, 2 * MB2, PAGE_SIZE, RX);
+    space.check(range(2 * MB2 + PAGE_SIZE, PAGE_SIZE), RX, Ownership::Granted).unwrap().commit();
+    let even = Stretch { pa: Pa::secure(MB2 - PAGE_SIZE), attributes: RW, ownership: Ownership::Owned };
+    assert_eq!(
+        space.lookup_range(range(MB2 - PAGE_SIZE, MB2)),
+        Ok(even),
+        "across a page and a part of a block"
+    );
+    let offends = |start, bytes| space.lookup_range(range(start, bytes)).err().map(|offender| offender.at);
+    assert_eq!(
+        offends(MB2 - 2 * PAGE_SIZE, 2 * PAGE_SIZE),
+        Some(MB2 - 2 * PAGE_SIZE),
+        "not mapped at the start"
+    );
+    assert_eq!(offends(2 * MB2 - PAGE_SIZE, 2 * PAGE_SIZE), Some(2 * MB2), "other attributes");
+    assert_eq!(offends(2 * MB2, 2 * PAGE_SIZE), Some(2 * MB2 + PAGE_SIZE), "another owner");
+    assert_eq!(
+        offends(2 * MB2 + PAGE_SIZE, 2 * PAGE_SIZE),
+        Some(2 * MB2 + 2 * PAGE_SIZE),
+        "not mapped at the end"
+    );
+    let normal = PageRange::new(Space::Normal, MB2, 1).unwrap();
+    assert_eq!(space.lookup_range(normal), Err(Offender { at: MB2 }), "the other world's page");
+}
+
+/// Ranges that meet each other and the borders of blocks often: page counts round 1, 2 MB and 1 GB.
+fn ranges() -> impl Strategy<Value = (u64, u64)> {
+    let start = prop_oneof![0..1600_u64, (0..4_u64, 0..8_u64).prop_map(|(gb, page)| (gb << 18) + page)];
+    let pages = prop_oneof![4 => 1..9_u64, 3 => 500..1040_u64, 1 => (1 << 18)..(1 << 18) + 600_u64];
+    (start, pages)
+}
+
+fn kinds() -> impl Strategy<Value = (Attributes, Ownership)> {
+    let attributes = prop_oneof![Just(RW), Just(RX), Just(DEVICE), Just(Attributes::READ)];
+    (attributes, prop_oneof![Just(Ownership::Owned), Just(Ownership::Granted)])
+}
+
+/// The fields of a descriptor that stand for a kind of page, from the tables of the Arm ARM.
+fn fields((attributes, ownership): (Attributes, Ownership)) -> (u64, u64, u64, u64) {
+    let access = if attributes.contains(Attributes::WRITE) { 3 } else { 1 };
+    let execute_never = if attributes.contains(Attributes::EXECUTE) { 0 } else { 2 };
+    let memory_type = if attributes.contains(Attributes::DEVICE) { 0 } else { 15 };
+    (access, execute_never, memory_type, if ownership == Ownership::Owned { 1 } else { 2 })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_tables_agree_with_a_map_of_pages(
+        frames in 2..24_usize,
+        steps in prop::collection::vec((ranges(), kinds(), any::<bool>()), 1..24),
+    ) {
+        let machine = Machine::new(frames);
+        let mut space = machine.space();
+        // First page -> (pages, kind); no two overlap.
+        let mut model = BTreeMap::<u64, (u64, (Attributes, Ownership))>::new();
+        for ((start, pages), kind, commits) in steps {
+            let (tables, free) = (machine.bytes(), machine.pool.free());
+            let taken = model.range(..start + pages).next_back().is_some_and(|(s, (p, _))| s + p > start);
+            let range = range(start * PAGE_SIZE, pages * PAGE_SIZE);
+            match space.check(range, kind.0, kind.1) {
+                Ok(prepared) if commits => {
+                    prop_assert!(!taken);
+                    prepared.commit();
+                    model.insert(start, (pages, kind));
+                    continue;
+                }
+                Ok(_) => prop_assert!(!taken),
+                Err(MapError::Mapped { at }) => {
+                    let first = model.iter().find(|(s, (p, _))| *s + p > start).map(|(s, _)| *s.max(&start));
+                    prop_assert!(taken && first == Some(at / PAGE_SIZE));
+                }
+                Err(why) => prop_assert!(why == MapError::NoTables(NoTables) && !taken),
+            }
+            prop_assert!(tables == machine.bytes() && free == machine.pool.free());
+        }
+        // Each border, each page of small ranges, a sample of large ones, and what lies beside them.
+        for (&start, &(pages, kind)) in &model {
+            let inside = (0..pages).step_by((pages / 64).max(1) as usize).chain([pages - 1]);
+            for page in inside.map(|offset| start + offset) {
+                let ipa = page * PAGE_SIZE + 8;
+                let found = machine.mmu(space.root(), ipa).unwrap();
+                let kind_found = (found.access, found.execute_never, found.memory_type, found.software);
+                prop_assert_eq!((found.address, kind_found), (ipa, fields(kind)));
+                let walked = Mapping { pa: Pa::secure(ipa), attributes: kind.0, ownership: kind.1, size: found.size };
+                prop_assert_eq!(space.walk(ipa), Some(walked));
+            }
+            let whole = Stretch { pa: Pa::secure(start * PAGE_SIZE), attributes: kind.0, ownership: kind.1 };
+            prop_assert_eq!(space.lookup_range(range(start * PAGE_SIZE, pages * PAGE_SIZE)), Ok(whole));
+            for beside in [start.wrapping_sub(1), start + pages].into_iter().filter(|page| *page < 1 << 36) {
+                let mapped = model.range(..=beside).next_back().is_some_and(|(s, (p, _))| s + p > beside);
+                prop_assert_eq!(machine.mmu(space.root(), beside * PAGE_SIZE).is_some(), mapped);
+            }
+        }
+    }
+}
