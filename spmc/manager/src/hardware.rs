@@ -34,6 +34,10 @@ pub trait Interrupts {
     fn finish(&mut self, id: u32);
     /// Disables an interrupt: it does not come again.
     fn mask(&mut self, id: u32);
+    /// Keeps interrupts of the Normal world pending, by the PE's priority mask: they take the PE from nobody.
+    fn hold_normal(&mut self);
+    /// Ends [`Interrupts::hold_normal`]: the priority mask is again what it was before.
+    fn release_normal(&mut self);
 }
 
 /// The console.

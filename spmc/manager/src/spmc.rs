@@ -1,56 +1,154 @@
 //! All shared state, and the step.
 
-use crate::config::SpmcManifest;
-use crate::endpoint::{CpuId, VcpuId};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use log::error;
+
+use crate::abi::{self, V1_2};
+use crate::calls::{self, Caller, Entry};
+use crate::config::{MemoryRange, SpmcManifest};
+use crate::endpoint::{PartitionIndex, VcpuId};
 use crate::exit::{Exit, Frame, Next};
 use crate::hardware::Hardware;
-use crate::memory::page::PageRange;
+use crate::manifest::{self, Error};
+use crate::memory::page::{PageRange, Space};
 use crate::memory::space::Pool;
+use crate::order::Holding;
+use crate::state::normal::NormalEndpoint;
+use crate::state::partition::Partition;
 
-/// What belongs to one PE.
-pub struct Cpu {
-    id: CpuId,
+pub use crate::state::cpu::Cpu;
+pub use crate::state::partition::Translation;
+
+/// The manager: what all PEs share. Nothing of it is allocated or moved after boot.
+pub struct Spmc {
+    /// By index; a place is empty where a partition was left out.
+    partitions: Box<[Option<Partition>]>,
+    /// Their indices, in the order in which they start.
+    boot_order: Box<[PartitionIndex]>,
+    normal: NormalEndpoint,
+    memory: Box<[MemoryRange]>,
+    unowned_interrupts: AtomicU32,
 }
-
-impl Cpu {
-    /// A PE that has just been turned on.
-    #[must_use]
-    pub fn new(id: CpuId) -> Self {
-        Self { id }
-    }
-}
-
-/// What the MMU needs to know of a partition: its two stage-2 trees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
-    /// Physical address of the level-0 table of the secure IPA space, for VSTTBR_EL2.
-    pub secure: u64,
-    /// Physical address of the level-0 table of the non-secure IPA space, for VTTBR_EL2.
-    pub normal: u64,
-    /// The partition's VMID: never 0.
-    pub vmid: u16,
-}
-
-/// The manager.
-pub struct Spmc {}
 
 impl Spmc {
-    /// Loads the partitions that the manifest lists. `own` is all memory that the SPMC itself lies in;
-    /// the ranges of the manifest's memory nodes must be accessible through `hw`.
-    pub fn new(manifest: &SpmcManifest, own: PageRange, pool: Pool, hw: &mut dyn Hardware) -> Self {
-        unimplemented!()
+    /// Loads the partitions that the manifest lists. `own` is all memory that the SPMC itself lies in; the ranges
+    /// of the manifest's memory nodes must be accessible through `hw`.
+    ///
+    /// # Errors
+    /// What makes the machine unfit to start the SPMC at all. A broken partition is left out instead, with a
+    /// message that says why.
+    pub fn new(
+        manifest: &SpmcManifest,
+        own: PageRange,
+        pool: &Pool,
+        hw: &mut dyn Hardware,
+    ) -> Result<Self, Error> {
+        let mut partitions: Vec<Option<Partition>> = manifest.vms.iter().map(|_| None).collect();
+        let mut slots = 0;
+        for config in manifest::load(manifest, own, hw)? {
+            let (index, contexts) = (config.index.get(), config.contexts.count());
+            let version = abi::version_word(config.version).min(V1_2);
+            let name = config.name.clone();
+            match (Partition::new(config, version, slots, pool), partitions.get_mut(index)) {
+                (Ok(partition), Some(place)) => {
+                    *place = Some(partition);
+                    slots += contexts;
+                }
+                (Ok(_), None) => error!("{name} is left out: the SPMC manifest has no vm{}", index + 1),
+                (Err((range, error)), _) => error!("{name} is left out: {range} {error}"),
+            }
+        }
+        let mut boot_order: Vec<PartitionIndex> =
+            partitions.iter().flatten().map(|partition| partition.config().index).collect();
+        boot_order.sort_by_key(|index| {
+            let partition = partitions.get(index.get()).and_then(Option::as_ref);
+            (partition.map(|partition| partition.config().boot_order), *index)
+        });
+        Ok(Self {
+            partitions: partitions.into(),
+            boot_order: boot_order.into(),
+            normal: NormalEndpoint::new(V1_2),
+            memory: manifest.memory.clone().into(),
+            unowned_interrupts: AtomicU32::new(0),
+        })
     }
 
-    /// All execution contexts, in the order of their slots.
+    /// All execution contexts, in the order of their slots, and what the MMU needs to run them.
     pub fn contexts(&self) -> impl Iterator<Item = (VcpuId, Translation)> + '_ {
-        core::iter::empty()
+        self.partitions().flat_map(|partition| {
+            let count = partition.vcpu_count() as u16;
+            let translation = partition.translation();
+            (0..count).filter_map(|index| partition.vcpu_id(index)).map(move |vcpu| (vcpu, translation))
+        })
+    }
+
+    /// The partitions that are there, by index.
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().flatten()
+    }
+
+    /// The partition of this index.
+    #[inline]
+    pub(crate) fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
+        self.partitions.get(index.get())?.as_ref()
+    }
+
+    /// The partition of a context, which exists because the context does.
+    #[inline]
+    pub(crate) fn partition_of(&self, vcpu: VcpuId) -> &Partition {
+        self.partition(vcpu.partition()).expect("a context's partition exists")
+    }
+
+    /// The partition at this place in the boot order.
+    pub(crate) fn in_boot_order(&self, place: usize) -> Option<&Partition> {
+        self.partition(*self.boot_order.get(place)?)
+    }
+
+    /// The Normal world as an endpoint.
+    pub(crate) const fn normal(&self) -> &NormalEndpoint {
+        &self.normal
+    }
+
+    /// Whether the Normal world may offer `range` as a buffer: the SPMC manifest says it is its memory.
+    pub(crate) fn is_normal_memory(&self, range: &PageRange) -> bool {
+        range.space() == Space::Normal
+            && self.memory.iter().any(|declared| !declared.device && declared.range.contains(range))
+    }
+
+    /// An interrupt came that nobody owns: how many have, with this one.
+    pub(crate) fn count_unowned_interrupt(&self) -> u32 {
+        self.unowned_interrupts.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// One step: why this PE came back, and where it goes next.
+    ///
+    /// # Panics
+    /// If a partition's exit comes from a PE on which none runs: the image has lost its way. No caller, device or
+    /// other PE can make it panic.
     pub fn step(&self, cpu: &mut Cpu, hw: &mut dyn Hardware, frame: &mut Frame, exit: Exit<'_>) -> Next {
-        unimplemented!()
+        let caller = match exit {
+            Exit::Booted | Exit::Normal => Caller::Normal,
+            Exit::Call(_) | Exit::Interrupt | Exit::Fault(_) => {
+                let vcpu = cpu.current().expect("an exit of a partition comes from one that runs");
+                Caller::Partition(self.partition_of(vcpu), vcpu)
+            }
+        };
+        let at = Entry { spmc: self, cpu, hw, frame, caller, version: V1_2, held: Holding::nothing() };
+        match exit {
+            Exit::Booted => calls::booted(at),
+            Exit::Normal => calls::normal(at),
+            Exit::Call(_) => calls::partition(at),
+            Exit::Interrupt => calls::interrupted(at),
+            Exit::Fault(fault) => calls::fault(at, fault),
+        }
     }
 
     /// The image has saved the registers of the context that the last step left.
-    pub fn settled(&self, cpu: &mut Cpu, left: VcpuId) {}
+    #[inline]
+    pub fn settled(&self, left: VcpuId) {
+        self.partition_of(left).vcpu(left).lock(&mut Holding::nothing()).0.settle();
+    }
 }

@@ -22,5 +22,8 @@ mod regions;
 pub mod spmc;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use load::load;

@@ -1,0 +1,115 @@
+//! Direct messages: a request takes the PE to the receiver, its response brings it back (FF-A 1.2, chapter 15).
+//!
+//! Payload registers are not looked at: they stay in the frame from the sender's exit to the receiver's entry.
+
+use arm_ffa::FfaError;
+
+use super::{Caller, Entry, Outcome, cycles};
+use crate::abi::{self, V1_2};
+use crate::config::Methods;
+use crate::endpoint::EndpointId;
+use crate::exit::Deliver;
+use crate::state::partition::Partition;
+use crate::state::vcpu::{Request, RequestKind, Requester};
+
+/// FFA_MSG_SEND_DIRECT_REQ: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
+pub fn request(at: &mut Entry<'_>) -> Outcome {
+    let (source, receiver) = parties(at)?;
+    // Framework messages have bit 31 of w2; partitions get none yet. All other bits are reserved.
+    if abi::word(at.frame, 2) != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
+    permitted(at, receiver.methods(), Methods::RECEIVE_DIRECT, Methods::SEND_DIRECT)?;
+    enter(at, source, receiver, RequestKind::Direct, Deliver::Message)
+}
+
+/// FFA_MSG_SEND_DIRECT_REQ2: x1 source and destination, x2-x3 the service's UUID (nil: any), x4-x17 the payload.
+pub fn request2(at: &mut Entry<'_>) -> Outcome {
+    let (source, receiver) = parties(at)?;
+    let uuid = abi::uuid64(at.frame, 2);
+    let offered = if uuid.is_nil() {
+        receiver.methods()
+    } else {
+        let services = &receiver.config().services;
+        services.iter().find(|service| service.uuid == uuid).ok_or(FfaError::InvalidParameters)?.methods
+    };
+    permitted(at, offered, Methods::RECEIVE_DIRECT2, Methods::SEND_DIRECT2)?;
+    if receiver.version().get() < V1_2 {
+        return Err(FfaError::Denied);
+    }
+    enter(at, source, receiver, RequestKind::Direct2, Deliver::Extended)
+}
+
+/// The source, which must be the caller itself or somebody in its world, and the partition it wants.
+fn parties<'a>(at: &Entry<'a>) -> Result<(EndpointId, &'a Partition), FfaError> {
+    let (source, destination) = abi::endpoints(at.frame);
+    let is_its_own = match at.caller {
+        Caller::Normal => !source.is_secure(),
+        Caller::Partition(partition, _) => source == partition.id(),
+    };
+    if !is_its_own || source == destination {
+        return Err(FfaError::InvalidParameters);
+    }
+    at.partition(destination).map(|receiver| (source, receiver)).ok_or(FfaError::InvalidParameters)
+}
+
+/// Whether the manifests of both sides allow this kind of request.
+fn permitted(at: &Entry<'_>, offered: Methods, receive: Methods, send: Methods) -> Result<(), FfaError> {
+    let may_send = match at.caller {
+        Caller::Normal => true,
+        Caller::Partition(partition, _) => partition.methods().contains(send),
+    };
+    if may_send && offered.contains(receive) { Ok(()) } else { Err(FfaError::Denied) }
+}
+
+/// Claims the receiver's context for this PE (may be refused), then blocks the caller (cannot fail).
+fn enter(
+    at: &mut Entry<'_>,
+    source: EndpointId,
+    receiver: &Partition,
+    kind: RequestKind,
+    deliver: Deliver,
+) -> Outcome {
+    // A pinned partition has no context on a PE beyond its last one.
+    let target = receiver.vcpu_on(at.cpu.id()).ok_or(FfaError::Denied)?;
+    if receiver.is_aborted() {
+        return Err(FfaError::Aborted);
+    }
+    let from = match at.caller {
+        Caller::Normal => Requester::Normal(source),
+        Caller::Partition(_, vcpu) => Requester::Partition(vcpu),
+    };
+    let on = at.cpu.id();
+    receiver.vcpu(target).lock(&mut at.held).0.claim(on, Request { from, kind })?;
+    if let Caller::Partition(partition, vcpu) = at.caller {
+        partition.vcpu(vcpu).lock(&mut at.held).0.call(target);
+    }
+    Ok(at.to_partition(target, deliver))
+}
+
+/// FFA_MSG_SEND_DIRECT_RESP: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
+pub fn respond(at: &mut Entry<'_>) -> Outcome {
+    if abi::word(at.frame, 2) != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
+    answer(at, RequestKind::Direct, Deliver::Message)
+}
+
+/// FFA_MSG_SEND_DIRECT_RESP2: x1 source and destination, x2-x3 zero, x4-x17 the payload.
+pub fn respond2(at: &mut Entry<'_>) -> Outcome {
+    if at.frame.x[2] | at.frame.x[3] != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
+    answer(at, RequestKind::Direct2, Deliver::Extended)
+}
+
+fn answer(at: &mut Entry<'_>, kind: RequestKind, deliver: Deliver) -> Outcome {
+    let (source, destination) = abi::endpoints(at.frame);
+    let Caller::Partition(partition, vcpu) = at.caller else { return Err(FfaError::NotSupported) };
+    if source != partition.id() {
+        return Err(FfaError::InvalidParameters);
+    }
+    let requester = partition.vcpu(vcpu).lock(&mut at.held).0.answer(kind, destination);
+    let requester = requester.ok_or(FfaError::Denied)?;
+    Ok(cycles::give_back(at, requester, deliver))
+}

@@ -1,0 +1,161 @@
+//! Setup and discovery: versions, features, ids and the list of partitions (FF-A 1.2, chapter 13).
+
+use arm_ffa::{FfaError, FuncId};
+use uuid::Uuid;
+
+use super::{Caller, Entry, Outcome, buffers, table};
+use crate::abi::{self, PartitionDescriptor, V1_0, V1_1, V1_2};
+use crate::config::{Methods, Service};
+use crate::memory::page::Pa;
+use crate::state::partition::Partition;
+use crate::state::version::Negotiation;
+
+/// FFA_VERSION: w1 the version that the caller wants. w0 is this SPMC's version, or -1 where the two cannot talk.
+pub fn version(at: &mut Entry<'_>) -> Outcome {
+    let wanted = abi::word(at.frame, 1);
+    let (negotiation, highest) = match at.caller {
+        Caller::Normal => (&at.spmc.normal().version, V1_2),
+        // A manifest may ask for a later version than ours; its partition is then served as 1.2.
+        Caller::Partition(partition, _) => {
+            (partition.version(), abi::version_word(partition.config().version).max(V1_2))
+        }
+    };
+    let answer = negotiate(negotiation, wanted, highest);
+    abi::answer(at.frame, [answer]);
+    Ok(at.back())
+}
+
+/// Negotiates `wanted` and gives what FFA_VERSION answers in w0. A version above 1.2 but not above `highest` is
+/// served as 1.2.
+pub fn negotiate(negotiation: &Negotiation, wanted: u32, highest: u32) -> u64 {
+    let served = abi::major(wanted) == abi::major(V1_0) && wanted <= highest;
+    if served && negotiation.negotiate(wanted.min(V1_2)) { V1_2.into() } else { abi::VERSION_NOT_SUPPORTED }
+}
+
+/// FFA_FEATURES: w1 a function id (bit 31 set) or a feature id. The table answers.
+pub fn features(at: &mut Entry<'_>) -> Outcome {
+    let asked = abi::word(at.frame, 1);
+    // Feature ids (NPI, SRI, managed exit) have bit 31 clear; none of these interrupts exists yet.
+    let call = table::find(asked).ok_or(FfaError::NotSupported)?;
+    if !call.is_known_to(&at.caller, at.version) {
+        return Err(FfaError::NotSupported);
+    }
+    let w2 = match call.function {
+        FuncId::RxTxMap32 | FuncId::RxTxMap64 => buffers::features(at.version),
+        _ => 0,
+    };
+    abi::success_with(at.frame, w2, 0);
+    Ok(at.back())
+}
+
+/// FFA_ID_GET: w2 the caller's own id.
+pub fn id_get(at: &mut Entry<'_>) -> Outcome {
+    abi::success_with(at.frame, at.caller.id().get().into(), 0);
+    Ok(at.back())
+}
+
+/// FFA_SPM_ID_GET: w2 the id of this SPMC, which manages every partition.
+pub fn spm_id_get(at: &mut Entry<'_>) -> Outcome {
+    abi::success_with(at.frame, crate::endpoint::EndpointId::SPMC.get().into(), 0);
+    Ok(at.back())
+}
+
+/// Bit 0 of w5 in FFA_PARTITION_INFO_GET: the count is enough.
+const COUNT_ONLY: u32 = 1;
+
+/// FFA_PARTITION_INFO_GET: w1-w4 a UUID (nil: all), w5 flags. Entries go to the caller's RX buffer; w2 their
+/// number, w3 the size of each.
+pub fn partition_info_get(at: &mut Entry<'_>) -> Outcome {
+    let uuid = abi::uuid32(at.frame, 1);
+    let flags = abi::word(at.frame, 5);
+    if flags & !COUNT_ONLY != 0 {
+        return Err(FfaError::InvalidParameters);
+    }
+    let count = entries(at, uuid).count();
+    if count == 0 && !uuid.is_nil() {
+        return Err(FfaError::InvalidParameters);
+    }
+    if flags & COUNT_ONLY != 0 {
+        abi::success_with(at.frame, count as u32, 0);
+        return Ok(at.back());
+    }
+    let size = if at.version >= V1_1 { PartitionDescriptor::SIZE } else { PartitionDescriptor::SIZE_1_0 };
+    let mut list = entries(at, uuid);
+    buffers::fill_rx(at, (count * size) as u64, |memory, rx| {
+        let places = (rx.address..).step_by(size).map(|address| Pa { address, ..rx });
+        places.zip(&mut list).try_for_each(|(place, entry)| {
+            entry.to_bytes().get(..size).map_or(Ok(()), |bytes| memory.write(place, bytes))
+        })
+    })?;
+    abi::success_with(at.frame, count as u32, size as u32);
+    Ok(at.back())
+}
+
+/// FFA_PARTITION_INFO_GET_REGS: x1-x2 a UUID (nil: all), x3 the first entry in bits 15:0 and a tag in bits 31:16.
+pub fn partition_info_get_regs(at: &mut Entry<'_>) -> Outcome {
+    let uuid = abi::uuid64(at.frame, 1);
+    let (start, tag) = (at.frame.x[3] as u16, (at.frame.x[3] >> 16) as u16);
+    // Partitions are fixed at boot, so the tag of every list is 0 and no other one was ever handed out.
+    if tag != 0 {
+        return Err(FfaError::Retry);
+    }
+    let start = usize::from(start);
+    let mut list = heapless::Vec::<_, { abi::DESCRIPTORS_IN_REGISTERS }>::new();
+    let mut count = 0;
+    for entry in entries(at, uuid) {
+        if count >= start {
+            // What does not fit is what the next call begins with.
+            let _ = list.push(entry);
+        }
+        count += 1;
+    }
+    if list.is_empty() {
+        return Err(FfaError::InvalidParameters);
+    }
+    abi::partition_registers(at.frame, count, start, &list);
+    Ok(at.back())
+}
+
+/// What this SPMC can do for partitions today: indirect messages are not among it.
+const SERVED: Methods = Methods::all().difference(Methods::INDIRECT);
+/// Property bit 8: AArch64 (FF-A 1.2, table 6.2).
+const AARCH64: u32 = 1 << 8;
+
+/// The entries that this caller sees: one for each partition and UUID. A caller of FF-A 1.0, whose entries have
+/// no UUID, sees each partition once.
+fn entries<'a>(at: &Entry<'a>, uuid: Uuid) -> impl Iterator<Item = PartitionDescriptor> + use<'a> {
+    let (version, to_normal) = (at.version, matches!(at.caller, Caller::Normal));
+    at.spmc.partitions().flat_map(move |partition| {
+        let services = &partition.config().services;
+        let shown = if uuid.is_nil() && version < V1_1 { 1 } else { services.len() };
+        services
+            .iter()
+            .filter(move |service| uuid.is_nil() || service.uuid == uuid)
+            .take(shown)
+            .map(move |service| entry(partition, service, uuid, version, to_normal))
+    })
+}
+
+fn entry(
+    partition: &Partition,
+    service: &Service,
+    asked: Uuid,
+    version: u32,
+    to_normal: bool,
+) -> PartitionDescriptor {
+    let mut methods = service.methods & SERVED;
+    if to_normal {
+        // A partition sends direct requests to partitions only.
+        methods -= Methods::SEND_DIRECT | Methods::SEND_DIRECT2;
+    }
+    if version < V1_2 {
+        methods -= Methods::RECEIVE_DIRECT2 | Methods::SEND_DIRECT2;
+    }
+    let state = if version < V1_1 { 0 } else { AARCH64 };
+    PartitionDescriptor {
+        id: partition.id(),
+        contexts: partition.config().contexts.count(),
+        properties: u32::from(methods.bits()) | state,
+        uuid: if asked.is_nil() { service.uuid } else { Uuid::nil() },
+    }
+}

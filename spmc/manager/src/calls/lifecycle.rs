@@ -1,0 +1,92 @@
+//! From the start of a partition to its abort (FF-A 1.2, chapter 5 and 8.2.4).
+
+use arm_ffa::FfaError;
+use log::{error, info};
+
+use super::{Caller, Entry, Outcome, console, cycles};
+use crate::abi;
+use crate::endpoint::VcpuId;
+use crate::exit::{Deliver, Fault, Next};
+use crate::state::vcpu::Model;
+
+/// A PE was turned on: its contexts start one after the other, in boot order.
+pub fn booted(mut at: Entry<'_>) -> Next {
+    at.cpu.begin_boot();
+    at.hw.hold_normal();
+    start_next(&mut at)
+}
+
+/// A context's first FFA_MSG_WAIT: it has initialised.
+pub fn initialised(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
+    info!("{} has started vCPU {}", at.spmc.partition_of(vcpu).name(), vcpu.index());
+    start_next(at)
+}
+
+/// Starts the next context of this PE, or tells the SPMD that the secure world is ready on it.
+fn start_next(at: &mut Entry<'_>) -> Next {
+    while let Some(place) = at.cpu.next_in_boot() {
+        let Some(partition) = at.spmc.in_boot_order(place) else { break };
+        let Some(vcpu) = partition.vcpu_on(at.cpu.id()) else { continue };
+        if partition.is_aborted() || !partition.vcpu(vcpu).lock(&mut at.held).0.start(at.cpu.id()) {
+            continue;
+        }
+        let is_primary = partition.begin();
+        at.frame.x = [0; 18];
+        at.frame.x[4] = at.cpu.id().get().into();
+        // FF-A 1.2, 5.4.1: only the primary context gets the address of the boot information.
+        if let Some(boot_info) = partition.config().boot_info.filter(|_| is_primary) {
+            at.frame.x[usize::from(boot_info.register & 7)] = partition.config().memory.start();
+        }
+        at.cpu.set_current(Some(vcpu));
+        let pc = if is_primary { partition.config().entry } else { partition.secondary_entry() };
+        return Next::Start { target: vcpu, pc };
+    }
+    at.cpu.end_boot();
+    at.hw.release_normal();
+    abi::msg_wait(at.frame);
+    at.to_normal(Deliver::Message)
+}
+
+/// FFA_ERROR as a call: a partition gives up its initialisation with ABORTED in w2.
+pub fn error(at: &mut Entry<'_>) -> Outcome {
+    let Caller::Partition(_, vcpu) = at.caller else { return Err(FfaError::NotSupported) };
+    let gives_up = abi::word(at.frame, 2) == FfaError::Aborted as i32 as u32;
+    if !gives_up || at.model() != Some(Model::Init) {
+        return Err(FfaError::NotSupported);
+    }
+    error!("{} failed to initialise on vCPU {}", at.spmc.partition_of(vcpu).name(), vcpu.index());
+    Ok(abort(at, vcpu))
+}
+
+/// The partition that ran did what it must not do.
+pub fn fault(mut at: Entry<'_>, fault: &Fault) -> Next {
+    let at = &mut at;
+    let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
+    let Fault { syndrome, address, ipa, pc } = *fault;
+    let ipa = ipa.unwrap_or(address);
+    error!(
+        "{} is aborted: vCPU {} at pc {pc:#x} touched {address:#x} (IPA {ipa:#x}), syndrome {syndrome:#x}",
+        partition.name(),
+        vcpu.index()
+    );
+    abort(at, vcpu)
+}
+
+/// The partition ends here, with everything its contexts are doing.
+fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
+    at.spmc.partition_of(vcpu).abort();
+    abandon(at, vcpu)
+}
+
+/// This context of an aborted partition ends: whoever waits for it gets ABORTED.
+pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
+    let partition = at.spmc.partition_of(vcpu);
+    console::flush(at, partition, vcpu);
+    let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
+    abi::error(at.frame, FfaError::Aborted);
+    match model {
+        Some(Model::Init) => start_next(at),
+        Some(model) => cycles::give_back(at, model.requester(), Deliver::Message),
+        None => at.to_normal(Deliver::Message),
+    }
+}

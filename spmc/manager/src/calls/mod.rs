@@ -1,0 +1,171 @@
+//! Verbs: the table of calls, and the gates in front of every handler.
+//!
+//! A call is one row of [`CALLS`] and one handler in the file of its chapter. The row answers FFA_FEATURES and is
+//! what a call is judged by before its handler sees it. Handlers have one shape: `fn(&mut Entry) -> Outcome`.
+
+mod buffers;
+mod console;
+mod cycles;
+mod direct;
+mod discovery;
+mod lifecycle;
+mod power;
+mod table;
+
+use arm_ffa::FfaError;
+
+use crate::abi;
+use crate::endpoint::{EndpointId, PartitionIndex, VcpuId};
+use crate::exit::{Deliver, Frame, Next};
+use crate::hardware::Hardware;
+use crate::order::{Holding, Nothing};
+use crate::spmc::Spmc;
+use crate::state::cpu::Cpu;
+use crate::state::partition::Partition;
+use crate::state::vcpu::{Model, Refusal};
+
+pub use table::{CALLS, Call, Instances, Models};
+
+/// Where a call goes on, or the code that its caller gets.
+pub type Outcome = Result<Next, FfaError>;
+
+/// Who made a call.
+#[derive(Clone, Copy)]
+pub enum Caller<'a> {
+    /// The Normal world's OS kernel or hypervisor, through the SPMD.
+    Normal,
+    /// A partition's context on this PE.
+    Partition(&'a Partition, VcpuId),
+}
+
+impl Caller<'_> {
+    /// The caller's own id.
+    #[must_use]
+    pub fn id(&self) -> EndpointId {
+        match self {
+            Self::Normal => EndpointId::NORMAL,
+            Self::Partition(partition, _) => partition.id(),
+        }
+    }
+}
+
+/// One call on its way through the manager.
+pub struct Entry<'a> {
+    /// All shared state.
+    pub spmc: &'a Spmc,
+    /// This PE.
+    pub cpu: &'a mut Cpu,
+    /// The machine.
+    pub hw: &'a mut dyn Hardware,
+    /// The call's registers, and then its results'.
+    pub frame: &'a mut Frame,
+    /// Who calls.
+    pub caller: Caller<'a>,
+    /// The FF-A version by which the caller calls.
+    pub version: u32,
+    /// The locks that this step holds.
+    pub held: Holding<'static, Nothing>,
+}
+
+impl<'a> Entry<'a> {
+    /// Back to the caller, with what the frame holds.
+    pub fn back(&self) -> Next {
+        match self.caller {
+            Caller::Normal => Next::Normal(Deliver::Message),
+            Caller::Partition(_, target) => Next::Partition { target, deliver: Deliver::Message },
+        }
+    }
+
+    /// Back to the caller with FFA_SUCCESS and no results.
+    pub fn done(&mut self) -> Outcome {
+        abi::success(self.frame);
+        Ok(self.back())
+    }
+
+    /// The PE goes to the Normal world.
+    pub fn to_normal(&mut self, deliver: Deliver) -> Next {
+        self.cpu.set_current(None);
+        Next::Normal(deliver)
+    }
+
+    /// The PE goes to a partition's context that was entered before.
+    pub fn to_partition(&mut self, target: VcpuId, deliver: Deliver) -> Next {
+        self.cpu.set_current(Some(target));
+        Next::Partition { target, deliver }
+    }
+
+    /// The partition of this id.
+    pub fn partition(&self, id: EndpointId) -> Option<&'a Partition> {
+        self.spmc.partition(PartitionIndex::from_id(id)?)
+    }
+
+    /// The calling partition's runtime model on this PE; none for the Normal world.
+    pub fn model(&mut self) -> Option<Model> {
+        match self.caller {
+            Caller::Normal => None,
+            Caller::Partition(partition, vcpu) => {
+                partition.vcpu(vcpu).lock(&mut self.held).0.model_on(self.cpu.id())
+            }
+        }
+    }
+}
+
+impl From<Refusal> for FfaError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Denied => Self::Denied,
+            Refusal::Aborted => Self::Aborted,
+        }
+    }
+}
+
+/// A call of the Normal world, handed over by the SPMD.
+pub fn normal(mut at: Entry<'_>) -> Next {
+    use arm_ffa::FuncId::{Interrupt32, MsgSendDirectReq32};
+    let function = abi::function(at.frame);
+    // Only the SPMD can have the SPMD's id as the source: it refuses it to the Normal world.
+    if function == MsgSendDirectReq32 as u32 && abi::endpoints(at.frame).0 == EndpointId::SPMD {
+        return power::spmd_message(&mut at);
+    }
+    if function == Interrupt32 as u32 {
+        return cycles::interrupt_in_normal_world(&mut at);
+    }
+    at.version = at.spmc.normal().version.used_by(is_version(function));
+    dispatch(at, function)
+}
+
+/// A call of the partition that ran on this PE.
+pub fn partition(mut at: Entry<'_>) -> Next {
+    let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
+    // Another context of it was aborted meanwhile: this one honours that now.
+    if partition.is_aborted() {
+        return lifecycle::abandon(&mut at, vcpu);
+    }
+    let function = abi::function(at.frame);
+    at.version = partition.version().used_by(is_version(function));
+    dispatch(at, function)
+}
+
+const fn is_version(function: u32) -> bool {
+    function == arm_ffa::FuncId::Version as u32
+}
+
+fn dispatch(mut at: Entry<'_>, function: u32) -> Next {
+    let outcome = match table::find(function) {
+        Some(call) => call.admit(&mut at).and_then(|()| (call.handler)(&mut at)),
+        None if abi::is_ffa(function) => Err(FfaError::NotSupported),
+        None => {
+            // SMCCC 1.2, 5.2: an unknown call answers -1, not an FF-A error.
+            abi::answer(at.frame, [abi::SMCCC_NOT_SUPPORTED]);
+            return at.back();
+        }
+    };
+    outcome.unwrap_or_else(|code| {
+        abi::error(at.frame, code);
+        at.back()
+    })
+}
+
+pub use cycles::interrupted;
+pub use lifecycle::{booted, fault};

@@ -1,0 +1,199 @@
+//! The table of calls: who may make each, from which version on, and what must be zero.
+
+use arm_ffa::{FfaError, FuncId};
+use bitflags::bitflags;
+
+use super::{Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, lifecycle, power};
+use crate::abi::{V1_0, V1_1, V1_2};
+use crate::state::vcpu::Model;
+
+bitflags! {
+    /// At which FF-A instances a function exists (FF-A 1.2, 2.2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Instances: u8 {
+        /// The Normal world may call it: the non-secure physical instance.
+        const NORMAL = 1 << 0;
+        /// Partitions may call it: the secure virtual instance.
+        const PARTITION = 1 << 1;
+        /// The Normal world gets it as the answer to a call.
+        const NORMAL_ANSWER = 1 << 2;
+        /// Partitions get it as the answer to a call.
+        const PARTITION_ANSWER = 1 << 3;
+    }
+}
+
+bitflags! {
+    /// In which runtime models a partition may make a call (FF-A 1.2, 8.2).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Models: u8 {
+        /// While it initialises.
+        const INIT = 1 << 0;
+        /// While it runs by FFA_RUN.
+        const RUN = 1 << 1;
+        /// While it works on a direct request.
+        const DIRECT = 1 << 2;
+    }
+}
+
+impl Models {
+    /// The set that holds just this model.
+    const fn of(model: Model) -> Self {
+        match model {
+            Model::Init => Self::INIT,
+            Model::Run => Self::RUN,
+            Model::Direct(_) => Self::DIRECT,
+        }
+    }
+}
+
+/// One row of the table.
+pub struct Call {
+    /// The function id.
+    pub function: FuncId,
+    /// The first FF-A version that has it.
+    pub since: u32,
+    /// Who knows it.
+    pub instances: Instances,
+    /// When a partition may call it; [`FfaError::Denied`] otherwise.
+    pub models: Models,
+    /// Bit n set: register n must be zero.
+    pub zero: u8,
+    /// What does it.
+    pub handler: fn(&mut Entry<'_>) -> Outcome,
+}
+
+const BOTH: Instances = Instances::NORMAL.union(Instances::PARTITION);
+const ANSWERS: Instances = Instances::NORMAL_ANSWER.union(Instances::PARTITION_ANSWER);
+const PARTITION: Instances = Instances::PARTITION;
+/// Partitions call it, and the Normal world gets it as an answer.
+const UPWARDS: Instances = Instances::PARTITION.union(Instances::NORMAL_ANSWER);
+const ANY: Models = Models::all();
+const WORKING: Models = Models::RUN.union(Models::DIRECT);
+const INIT_OR_RUN: Models = Models::INIT.union(Models::RUN);
+
+/// Registers `from..=7`.
+const fn from(first: u32) -> u8 {
+    0xFF << first
+}
+
+const fn call(
+    function: FuncId,
+    since: u32,
+    instances: Instances,
+    models: Models,
+    zero: u8,
+    handler: fn(&mut Entry<'_>) -> Outcome,
+) -> Call {
+    Call { function, since, instances, models, zero, handler }
+}
+
+/// Every call that this SPMC knows. What is not here answers NOT_SUPPORTED.
+#[rustfmt::skip]
+pub static CALLS: &[Call] = &[
+    //   function                        since instances                models       must be zero     handler
+    call(FuncId::Error32,                V1_0, PARTITION.union(ANSWERS), ANY,        0,               lifecycle::error),
+    call(FuncId::Success32,              V1_0, ANSWERS,                 ANY,         0,               refused),
+    call(FuncId::Success64,              V1_0, ANSWERS,                 ANY,         0,               refused),
+    call(FuncId::Interrupt32,            V1_0, PARTITION.union(ANSWERS), ANY,        0,               cycles::interrupt),
+    call(FuncId::Version,                V1_0, BOTH,                    ANY,         0,               discovery::version),
+    call(FuncId::Features,               V1_0, BOTH,                    ANY,         from(3),         discovery::features),
+    call(FuncId::IdGet,                  V1_0, BOTH,                    ANY,         from(1),         discovery::id_get),
+    call(FuncId::SpmIdGet,               V1_1, BOTH,                    ANY,         from(1),         discovery::spm_id_get),
+    call(FuncId::PartitionInfoGet,       V1_0, BOTH,                    ANY,         from(6),         discovery::partition_info_get),
+    call(FuncId::PartitionInfoGetRegs,   V1_2, BOTH,                    ANY,         0,               discovery::partition_info_get_regs),
+    call(FuncId::RxTxMap32,              V1_0, BOTH,                    ANY,         from(4),         buffers::map32),
+    call(FuncId::RxTxMap64,              V1_0, BOTH,                    ANY,         from(4),         buffers::map64),
+    call(FuncId::RxTxUnmap,              V1_0, BOTH,                    ANY,         from(2),         buffers::unmap),
+    call(FuncId::RxRelease,              V1_0, BOTH,                    ANY,         from(2),         buffers::rx_release),
+    call(FuncId::MsgSendDirectReq32,     V1_0, BOTH,                    ANY,         0,               direct::request),
+    call(FuncId::MsgSendDirectReq64,     V1_0, BOTH,                    ANY,         0,               direct::request),
+    call(FuncId::MsgSendDirectReq64_2,   V1_2, BOTH,                    ANY,         0,               direct::request2),
+    call(FuncId::MsgSendDirectResp32,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond),
+    call(FuncId::MsgSendDirectResp64,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond),
+    call(FuncId::MsgSendDirectResp64_2,  V1_2, UPWARDS,                 Models::DIRECT, 0,            direct::respond2),
+    call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
+    call(FuncId::MsgWait32,              V1_0, UPWARDS,                 INIT_OR_RUN, from(3) | 1 << 1, cycles::msg_wait),
+    call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING,     from(4),         cycles::give_up),
+    call(FuncId::SecondaryEpRegister64,  V1_1, PARTITION,               Models::INIT, from(2),        power::secondary_entry),
+    call(FuncId::ConsoleLog32,           V1_2, PARTITION,               ANY,         0,               console::log32),
+    call(FuncId::ConsoleLog64,           V1_2, PARTITION,               ANY,         0,               console::log64),
+];
+
+/// An answer is not a call.
+fn refused(_: &mut Entry<'_>) -> Outcome {
+    Err(FfaError::NotSupported)
+}
+
+/// Where no row is.
+const NONE: u8 = u8::MAX;
+
+/// The place of each function's row: by its low 7 bits, 64-bit calls behind the 32-bit ones.
+static PLACES: [u8; 256] = {
+    let mut places = [NONE; 256];
+    let mut row = 0;
+    while row < CALLS.len() {
+        let place = place(CALLS[row].function as u32);
+        assert!(places[place] == NONE, "two rows for one place");
+        places[place] = row as u8;
+        row += 1;
+    }
+    places
+};
+
+const fn place(function: u32) -> usize {
+    (function & 0x7F | (function >> 30 & 1) << 7) as usize
+}
+
+/// The row of a function id.
+#[inline]
+#[must_use]
+pub fn find(function: u32) -> Option<&'static Call> {
+    let row = CALLS.get(usize::from(PLACES[place(function)]))?;
+    (row.function as u32 == function).then_some(row)
+}
+
+impl Call {
+    /// Whether FFA_FEATURES answers yes to this caller.
+    #[must_use]
+    pub fn is_known_to(&self, caller: &Caller<'_>, version: u32) -> bool {
+        let side = match caller {
+            Caller::Normal => Instances::NORMAL.union(Instances::NORMAL_ANSWER),
+            Caller::Partition(..) => Instances::PARTITION.union(Instances::PARTITION_ANSWER),
+        };
+        self.instances.intersects(side) && version >= self.since
+    }
+
+    /// The gates in front of the handler: version and instance, runtime model, registers that must be zero.
+    #[inline]
+    pub(super) fn admit(&self, at: &mut Entry<'_>) -> Result<(), FfaError> {
+        let side = match at.caller {
+            Caller::Normal => Instances::NORMAL,
+            Caller::Partition(..) => Instances::PARTITION,
+        };
+        if !self.instances.contains(side) || at.version < self.since {
+            return Err(FfaError::NotSupported);
+        }
+        if side == Instances::PARTITION && self.models != ANY {
+            let model = at.model().ok_or(FfaError::Denied)?;
+            if !self.models.contains(Models::of(model)) {
+                return Err(FfaError::Denied);
+            }
+        }
+        if self.zero != 0 && !self.zeroes_hold(at) {
+            return Err(FfaError::InvalidParameters);
+        }
+        Ok(())
+    }
+
+    fn zeroes_hold(&self, at: &Entry<'_>) -> bool {
+        // A 32-bit call does not see the upper halves (SMCCC 1.2, 3.1).
+        let mask = if self.function.is_32bit() { u64::from(u32::MAX) } else { u64::MAX };
+        let mut seen = 0;
+        for (register, x) in at.frame.x[..8].iter().enumerate() {
+            if self.zero >> register & 1 != 0 {
+                seen |= x & mask;
+            }
+        }
+        seen == 0
+    }
+}

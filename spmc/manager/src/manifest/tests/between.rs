@@ -1,0 +1,141 @@
+//! Rules between partitions: duplicates and overlaps, and memory that must be declared.
+
+use super::super::check;
+use super::*;
+use crate::config::Region;
+use crate::memory::page::Attributes;
+
+/// A partition of index `index` with 256 KB from `start` on.
+fn config(index: usize, start: u64, boot_order: u16) -> PartitionConfig {
+    let mut config = partition_of(ECHO, 4).unwrap();
+    config.index = PartitionIndex::new(index).unwrap();
+    config.name = std::format!("p{index}");
+    config.memory = range(start, start + 0x4_0000);
+    config.boot_order = boot_order;
+    config
+}
+
+fn region(range: PageRange) -> Region {
+    Region { name: "r".to_string(), range, attributes: Attributes::READ }
+}
+
+fn together(configs: Vec<PartitionConfig>) -> Vec<usize> {
+    let own = range(0xe10_0000, 0xe20_0000);
+    check::all(configs, &own).unwrap().iter().map(|config| config.index.get()).collect()
+}
+
+#[test]
+fn of_two_with_one_boot_order_the_later_is_left_out() {
+    let (a, b) = (config(0, 0xe20_0000, 5), config(1, 0xe24_0000, 5));
+    let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
+    assert_eq!(message, "/: `boot-order` is 5, as in the manifest of p0; it must be unique");
+    assert_eq!(together(Vec::from([a, b])), [0]);
+}
+
+#[test]
+fn any_number_may_boot_last() {
+    let last = partition::LAST_IN_BOOT_ORDER;
+    assert_eq!(together(Vec::from([config(0, 0xe20_0000, last), config(1, 0xe24_0000, last)])), [0, 1]);
+}
+
+#[test]
+fn of_two_that_overlap_the_later_in_boot_order_is_left_out() {
+    assert_eq!(together(Vec::from([config(0, 0xe20_0000, 9), config(1, 0xe23_0000, 1)])), [1]);
+    assert_eq!(together(Vec::from([config(0, 0xe20_0000, 1), config(1, 0xe23_0000, 9)])), [0]);
+    let (mut a, mut b) = (config(0, 0xe20_0000, 1), config(1, 0xe24_0000, 2));
+    a.regions.push(region(range(0xe80_0000, 0xe80_2000)));
+    b.devices.push(region(range(0xe80_1000, 0xe80_2000)));
+    let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
+    assert_eq!(message, "region r 0xe801000..0xe802000 overlaps region r of p0 0xe800000..0xe802000");
+    assert_eq!(together(Vec::from([a, b])), [0]);
+}
+
+#[test]
+fn who_clashes_with_one_left_out_may_start() {
+    let (a, b, c) = (config(0, 0xe20_0000, 1), config(1, 0xe22_0000, 2), config(2, 0xe24_0000, 3));
+    assert_eq!(together(Vec::from([c, b, a])), [0, 2]);
+}
+
+#[test]
+fn two_may_offer_the_same_uuid() {
+    let (a, b) = (config(0, 0xe20_0000, 1), config(1, 0xe24_0000, 2));
+    assert_eq!(a.services, b.services);
+    assert_eq!(together(Vec::from([a, b])), [0, 1]);
+}
+
+#[test]
+fn a_clash_with_the_spmc_is_fatal() {
+    let own = range(0xe10_0000, 0xe20_0000);
+    let manifest = spmc_of(SPMC).unwrap();
+    assert_eq!(check::own_memory(&manifest, &own), Ok(()));
+    let message = check::own_memory(&manifest, &range(0xe10_0000, 0xe20_1000)).unwrap_err().to_string();
+    let expected = "memory of echo 0xe200000..0xe240000 overlaps the SPMC's own memory 0xe100000..0xe201000";
+    assert_eq!(message, expected);
+    let mut bad = config(0, 0xe20_0000, 0);
+    bad.regions.push(region(range(0xe1f_f000, 0xe20_0000)));
+    let message = check::all(Vec::from([bad]), &own).unwrap_err().to_string();
+    assert!(
+        message.starts_with("p0: region r 0xe1ff000..0xe200000 overlaps the SPMC's own memory"),
+        "{message}"
+    );
+    // The Normal world could share it away.
+    let open =
+        spmc_of(&changed(SPMC, "0x0 0x40000000 0x0 0xc0000000", "0x0 0xe000000 0x0 0x200000")).unwrap();
+    let message = check::own_memory(&open, &own).unwrap_err().to_string();
+    assert!(message.starts_with("ns-memory 0xe000000..0xe200000 overlaps"), "{message}");
+    // Stock manifests declare all secure DRAM as memory, the SPMC's included.
+    assert_eq!(check::own_memory(&spmc_of(OP_TEE_SPMC).unwrap(), &own), Ok(()));
+}
+
+#[test]
+fn regions_lie_in_declared_memory_of_their_kind() {
+    let declared = spmc_of(SPMC).unwrap().memory;
+    let page = |space, start| PageRange::new(space, start, 1).unwrap();
+    let with = |range, device: bool| {
+        let mut config = config(0, 0xe20_0000, 0);
+        if device { &mut config.devices } else { &mut config.regions }.push(region(range));
+        check::alone(&config, &declared)
+    };
+    assert_eq!(with(page(Space::Secure, 0xe80_0000), false), Ok(()));
+    assert_eq!(with(page(Space::Normal, 0x4000_0000), false), Ok(()));
+    assert_eq!(with(page(Space::Secure, 0x904_0000), true), Ok(()));
+    assert_eq!(with(page(Space::Normal, 0x900_0000), true), Ok(()));
+    let all = [
+        (page(Space::Secure, 0xf00_0000), false, "memory"),
+        (page(Space::Normal, 0xe80_0000), false, "ns-memory"),
+        (page(Space::Secure, 0x900_0000), true, "device-memory"),
+        (page(Space::Normal, 0x904_0000), true, "ns-device-memory"),
+        (PageRange::new(Space::Secure, 0xeff_f000, 2).unwrap(), false, "memory"),
+    ];
+    for (range, device, kind) in all {
+        let message = with(range, device).unwrap_err().to_string();
+        assert_eq!(message, std::format!("r {range} is outside the {kind} ranges of the SPMC manifest"));
+    }
+}
+
+#[test]
+fn ranges_that_touch_are_one_range() {
+    let split = changed(
+        SPMC,
+        "reg = <0x0 0xe200000 0x0 0xe00000>",
+        "reg = <0 0xe208000 0 0x100000>, <0 0xe200000 0 0x8000>",
+    );
+    let manifest = spmc_of(&split).unwrap();
+    assert_eq!(check::declared(&manifest.vms[0], &manifest.memory), Ok(()));
+    let hole = changed(
+        SPMC,
+        "reg = <0x0 0xe200000 0x0 0xe00000>",
+        "reg = <0 0xe209000 0 0x100000>, <0 0xe200000 0 0x8000>",
+    );
+    let manifest = spmc_of(&hole).unwrap();
+    assert!(check::declared(&manifest.vms[0], &manifest.memory).is_err());
+}
+
+#[test]
+fn a_partition_does_not_overlap_itself() {
+    let declared = spmc_of(SPMC).unwrap().memory;
+    let mut config = config(0, 0xe20_0000, 0);
+    config.regions.push(region(range(0xe23_f000, 0xe24_0000)));
+    let message = check::alone(&config, &declared).unwrap_err().to_string();
+    assert_eq!(message, "region r 0xe23f000..0xe240000 overlaps memory of p0 0xe200000..0xe240000");
+}

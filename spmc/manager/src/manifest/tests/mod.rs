@@ -1,0 +1,73 @@
+//! Each error fed, the golden inputs, and damage of every kind. Sources are compiled here: no `dtc` is needed.
+
+mod between;
+mod damage;
+mod loading;
+mod partitions;
+mod spmc;
+mod structure;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::error::Error;
+use super::package::Package;
+use super::{partition, spmc as manifest};
+use crate::config::{PartitionConfig, SmcAccess, SpmcManifest, VmEntry};
+use crate::endpoint::PartitionIndex;
+use crate::memory::page::{PageRange, Space};
+
+pub const SPMC: &str = include_str!("../../../../../manifests/qemu-virt/spmc.dts");
+pub const ECHO: &str = include_str!("../../../../../manifests/qemu-virt/echo.dts");
+pub const RELAY: &str = include_str!("../../../../../manifests/qemu-virt/relay.dts");
+pub const OP_TEE: &str = include_str!("../golden/op-tee.dts");
+pub const OP_TEE_SPMC: &str = include_str!("../golden/op-tee-spmc.dts");
+pub const REGIONS: &str = include_str!("../golden/regions.dts");
+
+/// A package whose manifest and image lie where TF-A's tools put them.
+pub const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x2000) };
+
+/// A source with one piece of text replaced.
+pub fn changed(source: &str, old: &str, new: &str) -> String {
+    assert!(source.contains(old), "the source has no {old:?}");
+    source.replacen(old, new, 1)
+}
+
+pub fn range(start: u64, end: u64) -> PageRange {
+    PageRange::from_bytes(Space::Secure, start, end - start).unwrap()
+}
+
+/// A `vmN` entry of 256 KB at 0xe200000.
+pub fn vm(vcpus: u16) -> VmEntry {
+    VmEntry {
+        index: PartitionIndex::new(0).unwrap(),
+        name: "echo".to_string(),
+        memory: range(0xe20_0000, 0xe24_0000),
+        vcpus,
+        smcs: SmcAccess::default(),
+    }
+}
+
+pub fn spmc_of(source: &str) -> Result<SpmcManifest, Error> {
+    manifest::parse(&dts::compile(source))
+}
+
+/// The partition of a source, with as many contexts as `vcpus` says, on four PEs.
+pub fn partition_of(source: &str, vcpus: u16) -> Result<PartitionConfig, Error> {
+    partition::parse(&dts::compile(source), &vm(vcpus), &PACKAGE, 4)
+}
+
+/// The message with which a changed SPMC manifest is refused.
+pub fn spmc_refused(old: &str, new: &str) -> String {
+    spmc_of(&changed(SPMC, old, new)).expect_err(new).to_string()
+}
+
+/// The message with which a changed partition manifest is refused.
+pub fn refused(source: &str, old: &str, new: &str) -> String {
+    partition_of(&changed(source, old, new), 4).expect_err(new).to_string()
+}
+
+/// All blobs that damage is done to.
+pub fn blobs() -> Vec<Vec<u8>> {
+    [SPMC, ECHO, RELAY, OP_TEE, OP_TEE_SPMC, REGIONS].iter().map(|source| dts::compile(source)).collect()
+}

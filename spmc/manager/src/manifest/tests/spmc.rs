@@ -1,0 +1,307 @@
+//! The SPMC manifest: what is read, and one test for each rule that it may break.
+
+use super::*;
+use crate::config::MemoryRange;
+
+#[test]
+fn the_manifest_of_qemu_virt_is_read_as_written() {
+    let manifest = spmc_of(SPMC).unwrap();
+    assert_eq!(manifest.image, (0xe10_0000, 0x8_0000));
+    assert_eq!(manifest.cpus, [0, 1, 2, 3]);
+    let vms: Vec<_> =
+        manifest.vms.iter().map(|vm| (vm.index.get(), vm.name.as_str(), vm.memory, vm.vcpus)).collect();
+    assert_eq!(
+        vms,
+        [(0, "echo", range(0xe20_0000, 0xe24_0000), 4), (1, "relay", range(0xe24_0000, 0xe28_0000), 1)]
+    );
+    let declared = |space, start, bytes, device| MemoryRange {
+        range: PageRange::from_bytes(space, start, bytes).unwrap(),
+        device,
+    };
+    assert_eq!(
+        manifest.memory,
+        [
+            declared(Space::Secure, 0xe20_0000, 0xe0_0000, false),
+            declared(Space::Normal, 0x4000_0000, 0xc000_0000, false),
+            declared(Space::Secure, 0x904_0000, 0x1000, true),
+            declared(Space::Normal, 0x900_0000, 0x1000, true),
+        ]
+    );
+}
+
+#[test]
+fn pes_may_stand_in_any_order() {
+    assert_eq!(spmc_of(OP_TEE_SPMC).unwrap().cpus, [0, 3, 2, 1]);
+}
+
+#[test]
+fn a_pe_may_have_one_address_cell() {
+    let source = SPMC.replace(
+        "#address-cells = <2>;\n\t\t#size-cells = <0>",
+        "#address-cells = <1>;\n\t\t#size-cells = <0>",
+    );
+    let source =
+        source.replace("reg = <0x0 0x1>", "reg = <0x10100>").replace("reg = <0x0 0x0>", "reg = <0x0>");
+    let source = source.replace("reg = <0x0 0x2>", "reg = <0x2>").replace("reg = <0x0 0x3>", "reg = <0x3>");
+    assert_eq!(spmc_of(&source).unwrap().cpus, [0, 0x1_0100, 2, 3]);
+}
+
+#[test]
+fn a_manifest_that_says_1_3_is_accepted_and_1_4_is_not() {
+    assert!(spmc_of(&changed(SPMC, "min_ver = <2>", "min_ver = <3>")).is_ok());
+    let message = spmc_refused("min_ver = <2>", "min_ver = <4>");
+    assert_eq!(message, "/attribute: `min_ver` is 0x4; it must be 0x0 to 0x3");
+}
+
+#[test]
+fn the_attribute_node_must_be_complete_and_within_limits() {
+    let all = [
+        ("spmc_id = <0x8000>", "spmc_id = <1>", "/attribute: `spmc_id` is 0x1; it must be 0x8000 to 0x8000"),
+        ("maj_ver = <1>", "maj_ver = <2>", "/attribute: `maj_ver` is 0x2; it must be 0x1 to 0x1"),
+        ("exec_state = <0>", "exec_state = <1>", "/attribute: `exec_state` is 0x1; it must be 0x0 to 0x0"),
+        (
+            "binary_size = <0x80000>;",
+            "",
+            "/attribute: `binary_size` is missing; it must be a number of one or two cells",
+        ),
+        (
+            "binary_size = <0x80000>",
+            "binary_size = <1 2 3>",
+            "/attribute: `binary_size` has 12 bytes (0x000000010000000200000003); it must be a number of one or two cells",
+        ),
+        (
+            "entrypoint = <0x0 0xe100000>",
+            "entrypoint = <0xe180000>",
+            "/attribute: `entrypoint` is 0xe180000; it must be 0xe100000 to 0xe17ffff",
+        ),
+        (
+            "load_address = <0x0 0xe100000>",
+            "load_address = <0x10000 0>",
+            "/attribute: `load_address` is 0x1000000000000; it must be 0x0 to 0xffffffffffff",
+        ),
+    ];
+    for (old, new, message) in all {
+        assert_eq!(spmc_refused(old, new), message);
+    }
+}
+
+#[test]
+fn the_three_nodes_must_be_there() {
+    for node in ["attribute", "hypervisor", "cpus"] {
+        let message = spmc_refused(&std::format!("\t{node} {{"), "\tother {");
+        assert_eq!(message, std::format!("/: it must have a node `{node}`"));
+    }
+}
+
+#[test]
+fn another_binding_is_refused() {
+    assert_eq!(
+        spmc_refused("arm,ffa-core-manifest-1.0", "arm,ffa-core-manifest-9.0"),
+        "/: `compatible` is \"arm,ffa-core-manifest-9.0\"; it must be \"arm,ffa-core-manifest-1.0\""
+    );
+    assert_eq!(
+        spmc_refused("hafnium,hafnium", "other"),
+        "/hypervisor: `compatible` is \"other\"; it must be \"hafnium,hafnium\""
+    );
+}
+
+#[test]
+fn vm_numbers_are_dense_from_one() {
+    assert_eq!(
+        spmc_refused("vm2 {", "vm3 {"),
+        "/hypervisor/vm3: the name must be without gaps; \"vm2\" is missing"
+    );
+    for name in ["vm0", "vm01", "vm256", "vm99999999999999999999999"] {
+        let message = spmc_refused("vm2 {", &std::format!("{name} {{"));
+        assert_eq!(message, std::format!("/hypervisor/{name}: the name must be \"vm1\" to \"vm255\""));
+    }
+}
+
+#[test]
+fn a_vm_number_stands_once() {
+    let message = spmc_refused("vm2 {", "vm1 {");
+    assert!(message.contains("has the name of one before it in the same node"), "{message}");
+}
+
+#[test]
+fn vms_may_stand_in_any_order() {
+    let source = SPMC.replace("vm1 {", "vmX {").replace("vm2 {", "vm1 {").replace("vmX {", "vm2 {");
+    let names: Vec<_> = spmc_of(&source).unwrap().vms.into_iter().map(|vm| vm.name).collect();
+    assert_eq!(names, ["relay", "echo"]);
+}
+
+#[test]
+fn a_vm_entry_must_be_complete_and_within_limits() {
+    let all = [
+        (
+            "is_ffa_partition;",
+            "",
+            "/hypervisor/vm1: `is_ffa_partition` is missing; it must be there, without a value",
+        ),
+        (
+            "is_ffa_partition;",
+            "is_ffa_partition = <1>;",
+            "/hypervisor/vm1: `is_ffa_partition` has 4 bytes (0x00000001); it must be empty: it is there or not",
+        ),
+        (
+            "is_ffa_partition;",
+            "is_ffa_partition; hyp_loaded;",
+            "/hypervisor/vm1: `hyp_loaded` is set: partitions are loaded from their packages only; leave it out",
+        ),
+        (
+            "debug_name = \"echo\";",
+            "",
+            "/hypervisor/vm1: `debug_name` is missing; it must be one printable string",
+        ),
+        (
+            "debug_name = \"echo\"",
+            "debug_name = \"\"",
+            "/hypervisor/vm1: `debug_name` is \"\"; it must be a string of 1 to 31 characters",
+        ),
+        (
+            "debug_name = \"echo\"",
+            "debug_name = [41 0a 00]",
+            "/hypervisor/vm1: `debug_name` has 3 bytes (0x410a00); it must be one printable string",
+        ),
+        (
+            "load_address = <0xe200000>",
+            "load_address = <0xe200800>",
+            "/hypervisor/vm1: `load_address` is 0xe200800; it must be a multiple of 0x1000",
+        ),
+        (
+            "mem_size = <0x40000>",
+            "mem_size = <0>",
+            "/hypervisor/vm1: `mem_size` is 0x0; it must be 0x1000 to 0xfffff1e00000",
+        ),
+        (
+            "mem_size = <0x40000>;",
+            "",
+            "/hypervisor/vm1: `mem_size` is missing; it must be a number of one or two cells",
+        ),
+        (
+            "mem_size = <0x40000>",
+            "mem_size = <0x40001>",
+            "/hypervisor/vm1: `mem_size` is 0x40001; it must be a multiple of 0x1000",
+        ),
+        (
+            "vcpu_count = <4>",
+            "vcpu_count = <0>",
+            "/hypervisor/vm1: `vcpu_count` is 0x0; it must be 0x1 to 0x100",
+        ),
+        (
+            "vcpu_count = <4>",
+            "vcpu_count = <0x10001>",
+            "/hypervisor/vm1: `vcpu_count` is 0x10001; it must be 0x1 to 0x100",
+        ),
+    ];
+    for (old, new, message) in all {
+        assert_eq!(spmc_refused(old, new), message);
+    }
+}
+
+#[test]
+fn a_list_of_smcs_is_kept_up_to_its_limit_and_never_cut() {
+    let listed =
+        changed(SPMC, "vcpu_count = <4>;", "vcpu_count = <4>; smc_whitelist = <0x82000100 0xc2000001>;");
+    let listed = changed(&listed, "vcpu_count = <4>;", "vcpu_count = <4>; smc_whitelist_permissive;");
+    let smcs = spmc_of(&listed).unwrap().vms[0].smcs.clone();
+    assert_eq!(smcs, SmcAccess { allowed: Vec::from([0x8200_0100, 0xC200_0001]), permissive: true });
+    let long = std::format!("vcpu_count = <4>; smc_whitelist = <{}>;", "1 ".repeat(33));
+    assert_eq!(
+        spmc_refused("vcpu_count = <4>;", &long),
+        "/hypervisor/vm1: 33 entries in `smc_whitelist`; the limit is 32"
+    );
+}
+
+#[test]
+fn a_pe_must_be_sound_and_stand_once() {
+    let all = [
+        ("reg = <0x0 0x1>", "reg = <0x0 0x0>", "/cpus/cpu@1: `reg` is 0x0, as in cpu@0; it must be unique"),
+        (
+            "reg = <0x0 0x1>",
+            "reg = <1>",
+            "/cpus/cpu@1: `reg` is 1 cells; it must be a list of numbers of 2 cells each",
+        ),
+        (
+            "reg = <0x0 0x1>",
+            "reg = <0x0 0x80000001>",
+            "/cpus/cpu@1: `reg` is 0x80000001; it must be within 0xff00ffffff",
+        ),
+        ("reg = <0x0 0x1>;", "", "/cpus/cpu@1: `reg` is missing; it must be a list of cells"),
+        ("device_type = \"cpu\";", "", "/cpus/cpu@0: `device_type` is missing; it must be \"cpu\""),
+        (
+            "device_type = \"cpu\"",
+            "device_type = \"gpu\"",
+            "/cpus/cpu@0: `device_type` is gpu; it must be \"cpu\"",
+        ),
+        (
+            "#address-cells = <2>;\n\t\t#size-cells = <0>",
+            "#address-cells = <3>;\n\t\t#size-cells = <0>",
+            "/cpus: `#address-cells` is 0x3; it must be 0x1 to 0x2",
+        ),
+    ];
+    for (old, new, message) in all {
+        assert_eq!(spmc_refused(old, new), message);
+    }
+}
+
+#[test]
+fn there_are_one_to_256_pes() {
+    let some = |count: u32| {
+        let nodes = (0..count).map(|n| std::format!("cpu@{n} {{ device_type = \"cpu\"; reg = <1 {n}>; }};"));
+        let (before, rest) = SPMC.split_once("cpu@0").unwrap();
+        let (_, behind) = rest.split_once("/* Secure DRAM").unwrap();
+        std::format!("{before}{}}}; /* {behind}", nodes.collect::<String>())
+    };
+    assert_eq!(spmc_of(&some(256)).unwrap().cpus.len(), 256);
+    assert_eq!(spmc_of(&some(257)).unwrap_err().to_string(), "/cpus: 257 PEs; the limit is 256");
+    assert_eq!(
+        spmc_of(&some(0)).unwrap_err().to_string(),
+        "/cpus: it must have a node `cpu@... with device_type \"cpu\"`"
+    );
+}
+
+#[test]
+fn a_memory_range_is_whole_pages() {
+    let reg = "reg = <0x0 0xe200000 0x0 0xe00000>";
+    let all = [
+        (
+            "reg = <0x0 0xe200000 0x0>",
+            "/memory@e200000: `reg` is 3 cells; it must be pairs of 2 cells of address and 2 of size",
+        ),
+        (
+            "reg = <0x0 0xe200000 0x0 0>",
+            "/memory@e200000: `reg` is 0xe200000, 0x0 bytes; \
+             it must be a range of whole pages below 48 bits, and this is empty",
+        ),
+        (
+            "reg = <0x0 0xe200000 0x0 0x800>",
+            "/memory@e200000: `reg` is 0xe200000, 0x800 bytes; \
+             it must be a range of whole pages below 48 bits, and this is not aligned to 4 KB",
+        ),
+        (
+            "reg = <0x10000 0 0x0 0x1000>",
+            "/memory@e200000: `reg` is 0x1000000000000, 0x1000 bytes; \
+             it must be a range of whole pages below 48 bits, and this ends beyond 48 bits",
+        ),
+    ];
+    for (new, message) in all {
+        assert_eq!(spmc_refused(reg, new), message);
+    }
+}
+
+#[test]
+fn no_page_is_memory_of_both_worlds() {
+    assert_eq!(
+        spmc_refused("reg = <0x0 0x40000000", "reg = <0x0 0xef00000"),
+        "/memory@40000000: `reg` 0xef00000..0xcef00000 overlaps the other world's memory 0xe200000..0xf000000"
+    );
+}
+
+#[test]
+fn more_memory_ranges_than_the_limit_are_refused_and_not_dropped() {
+    let many: String =
+        (0..65).map(|n| std::format!("0x0 {:#x} 0x0 0x1000 ", 0x1000_0000 + n * 0x2000)).collect();
+    let message = spmc_refused("reg = <0x0 0x9040000 0x0 0x1000>", &std::format!("reg = <{many}>"));
+    assert_eq!(message, "/: 68 ranges in memory nodes; the limit is 64");
+}

@@ -1,0 +1,9 @@
+//! Nouns: what is remembered between steps. Fields are private; every transition is a method.
+
+pub mod cpu;
+pub mod line;
+pub mod mailbox;
+pub mod normal;
+pub mod partition;
+pub mod vcpu;
+pub mod version;

@@ -1,0 +1,230 @@
+//! A partition: its configuration, its address spaces, its buffers and its execution contexts.
+
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::line::Line;
+use super::mailbox::Mailbox;
+use super::vcpu::Vcpu;
+use super::version::Negotiation;
+use crate::config::{Contexts, Methods, PartitionConfig, Region};
+use crate::endpoint::{CpuId, EndpointId, VcpuId};
+use crate::memory::page::{Attributes, Ownership, PageRange, Space};
+use crate::memory::space::{AddressSpace, MapError, Pool};
+use crate::order::{self, Lock};
+
+/// What the MMU needs to know of a partition: its two stage-2 trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// Physical address of the level-0 table of the secure IPA space, for VSTTBR_EL2.
+    pub secure: u64,
+    /// Physical address of the level-0 table of the non-secure IPA space, for VTTBR_EL2.
+    pub normal: u64,
+    /// The partition's VMID: never 0.
+    pub vmid: u16,
+}
+
+/// One execution context, with the line that it is logging.
+struct Context {
+    vcpu: Lock<order::Vcpu, Vcpu>,
+    line: Lock<order::Vcpu, Line>,
+}
+
+/// A partition.
+pub struct Partition {
+    config: PartitionConfig,
+    methods: Methods,
+    version: Negotiation,
+    secure: AddressSpace,
+    normal: AddressSpace,
+    mailbox: Lock<order::Partition, Mailbox>,
+    contexts: Box<[Context]>,
+    first_slot: u16,
+    secondary_entry: AtomicU64,
+    begun: AtomicBool,
+    aborted: AtomicBool,
+}
+
+impl Partition {
+    /// A partition that has not run. Its contexts are number `first_slot` and the following among all contexts.
+    ///
+    /// # Errors
+    /// A range that cannot be mapped, or too few tables; `pool` has its tables back then, but for two roots.
+    pub fn new(
+        config: PartitionConfig,
+        version: u32,
+        first_slot: u16,
+        pool: &Pool,
+    ) -> Result<Self, (PageRange, MapError)> {
+        let roots = |error| (config.memory, MapError::NoTables(error));
+        let mut secure = AddressSpace::new(pool, Space::Secure).map_err(roots)?;
+        let mut normal = AddressSpace::new(pool, Space::Normal).map_err(roots)?;
+        let everything = Attributes::READ | Attributes::WRITE | Attributes::EXECUTE;
+        let mut map = |range: PageRange, attributes, ownership| {
+            let space = match range.space() {
+                Space::Secure => &mut secure,
+                Space::Normal => &mut normal,
+            };
+            space.check(range, attributes, ownership).map(|p| p.commit()).map_err(|error| (range, error))
+        };
+        map(config.memory, everything, Ownership::Owned)?;
+        for Region { range, attributes, .. } in config.regions.iter().chain(&config.devices) {
+            // A region inside the image's own memory is mapped already, with more rights than it asks for.
+            if config.memory.contains(range) {
+                continue;
+            }
+            let ownership = match range.space() {
+                Space::Secure => Ownership::Owned,
+                Space::Normal => Ownership::Granted,
+            };
+            map(*range, *attributes, ownership)?;
+        }
+        let mut mailbox = Mailbox::Unmapped;
+        if let Some((rx, tx)) = config.buffers {
+            let _ = mailbox.map(tx, rx);
+        }
+        Ok(Self {
+            methods: config.methods(),
+            version: Negotiation::new(version),
+            secure,
+            normal,
+            mailbox: Lock::new(mailbox),
+            contexts: (0..config.contexts.count())
+                .map(|_| Context { vcpu: Lock::new(Vcpu::new()), line: Lock::new(Line::new()) })
+                .collect(),
+            first_slot,
+            secondary_entry: AtomicU64::new(config.entry),
+            begun: AtomicBool::new(false),
+            aborted: AtomicBool::new(false),
+            config,
+        })
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub const fn config(&self) -> &PartitionConfig {
+        &self.config
+    }
+
+    /// Its name, for people.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Its FF-A id.
+    #[must_use]
+    pub const fn id(&self) -> EndpointId {
+        self.config.id()
+    }
+
+    /// What it may do under any of its UUIDs.
+    #[must_use]
+    pub const fn methods(&self) -> Methods {
+        self.methods
+    }
+
+    /// The FF-A version it speaks.
+    #[must_use]
+    pub const fn version(&self) -> &Negotiation {
+        &self.version
+    }
+
+    /// Its buffers.
+    #[must_use]
+    pub const fn mailbox(&self) -> &Lock<order::Partition, Mailbox> {
+        &self.mailbox
+    }
+
+    /// Its stage-2 trees.
+    #[must_use]
+    pub fn translation(&self) -> Translation {
+        // VMID 0 is nobody's: a PE that has not entered a partition yet has it.
+        let vmid = self.config.index.get() as u16 + 1;
+        Translation { secure: self.secure.root(), normal: self.normal.root(), vmid }
+    }
+
+    /// Whether the whole of `range` is its own memory, or granted to it, with at least these rights.
+    #[must_use]
+    pub fn owns(&self, range: &PageRange, rights: Attributes) -> bool {
+        let space = match range.space() {
+            Space::Secure => &self.secure,
+            Space::Normal => &self.normal,
+        };
+        space.lookup_range(*range).is_ok_and(|stretch| {
+            stretch.attributes.contains(rights) && !stretch.attributes.contains(Attributes::DEVICE)
+        })
+    }
+
+    /// The number of its contexts.
+    #[must_use]
+    pub fn vcpu_count(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Its context that may run on this PE: pinned contexts have a PE each, a migratable one has them all.
+    #[inline]
+    #[must_use]
+    pub fn vcpu_on(&self, cpu: CpuId) -> Option<VcpuId> {
+        let index = match self.config.contexts {
+            Contexts::Migratable => 0,
+            Contexts::Pinned(_) => cpu.get(),
+        };
+        self.vcpu_id(index)
+    }
+
+    /// Its context of this number.
+    #[inline]
+    #[must_use]
+    pub fn vcpu_id(&self, index: u16) -> Option<VcpuId> {
+        let number = u8::try_from(index).ok().filter(|i| usize::from(*i) < self.contexts.len())?;
+        Some(VcpuId::new(self.config.index, number, self.first_slot + index))
+    }
+
+    /// The life of a context of its own.
+    #[inline]
+    #[must_use]
+    pub fn vcpu(&self, id: VcpuId) -> &Lock<order::Vcpu, Vcpu> {
+        &self.context(id).vcpu
+    }
+
+    /// The line that a context of its own is logging.
+    #[must_use]
+    pub fn line(&self, id: VcpuId) -> &Lock<order::Vcpu, Line> {
+        &self.context(id).line
+    }
+
+    #[inline]
+    fn context(&self, id: VcpuId) -> &Context {
+        &self.contexts[usize::from(id.index())]
+    }
+
+    /// Where contexts other than the first begin.
+    #[must_use]
+    pub fn secondary_entry(&self) -> u64 {
+        self.secondary_entry.load(Ordering::Relaxed)
+    }
+
+    /// Contexts other than the first begin there from now on.
+    pub fn set_secondary_entry(&self, entry: u64) {
+        self.secondary_entry.store(entry, Ordering::Relaxed);
+    }
+
+    /// A context of it starts. Whether it is the first.
+    #[must_use]
+    pub fn begin(&self) -> bool {
+        !self.begun.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether it has ended: none of its contexts runs again.
+    #[inline]
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::Acquire)
+    }
+
+    /// It ends. Contexts that are on other PEs end when they next come back to the manager.
+    pub fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
+    }
+}
