@@ -1,0 +1,202 @@
+//! From TF-A's entry to the first step, on the PE that boots and on those that come later.
+#![expect(
+    unsafe_code,
+    reason = "hands the memory behind the image and the SPMC manifest's bytes over, once each"
+)]
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+
+use manager::config::{Region, SpmcManifest};
+use manager::endpoint::CpuId;
+use manager::manifest;
+use manager::memory::page::{PageRange, Space};
+use manager::memory::space::Pool;
+use manager::memory::table::TableFrame;
+use manager::spmc::Spmc;
+use spin::Once;
+
+use crate::context::{Context, Contexts};
+use crate::crash::BuildId;
+use crate::features::Features;
+use crate::gic::Gic;
+use crate::memory::{Machine, Ranges};
+use crate::platform::{self, Platform};
+use crate::translation::{Tables, Use};
+use crate::{console, cpu, heap, layout, secondary, simd, sysregs, traps};
+
+/// The SPMC's memory: at most this much from the load address on.
+const OWN_LIMIT: u64 = 1 << 20;
+/// The largest SPMC manifest that is read.
+const MANIFEST_LIMIT: u64 = 64 << 10;
+/// Heap that is kept for what the manager builds at boot: a base, and for each partition.
+const HEAP_BASE: usize = 64 << 10;
+const HEAP_PER_PARTITION: usize = 8 << 10;
+
+/// What all PEs share after boot.
+pub struct Shared {
+    /// The manager.
+    pub spmc: Spmc,
+    /// The registers of all contexts.
+    pub contexts: Contexts,
+    /// What the CPU has.
+    pub features: Features,
+    ranges: &'static Ranges,
+    platform: &'static Platform,
+}
+
+static SHARED: Once<Shared> = Once::new();
+
+/// From entry.S, on the boot tables: `manifest` and `hardware` are physical addresses, `linear` is the PE's index.
+pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
+    let load = layout::load_address();
+    let platform = platform::loaded_at(load).expect("the load address is that of a platform");
+    console::start(platform);
+    log::info!("{} for {}, build {BuildId}, loaded at {load:#x}", env!("CARGO_PKG_VERSION"), platform.name);
+    let features = Features::read();
+    let window = load..load + OWN_LIMIT;
+    // SAFETY: the boot tables and the final ones map the memory behind the image; TF-A loads nothing else there.
+    unsafe {
+        heap::open(layout::virtual_address(layout::image_end_address()), layout::virtual_address(window.end));
+    }
+
+    let mut tables = map_own(platform, manifest);
+    // SAFETY: `map_own` maps the image, its stacks and the heap in place.
+    unsafe { tables.activate() };
+    traps::start(&features);
+    let spmc_manifest = read_manifest(&mut tables, manifest);
+    let first = spmc_manifest.vms.iter().map(|vm| vm.memory.start()).filter(|start| *start > load).min();
+    let end = first.map_or(window.end, |first| first.min(window.end));
+    heap::limit(layout::virtual_address(end));
+    let own = PageRange::from_bytes(Space::Secure, load, end - load).expect("whole pages");
+
+    let mut mapped = Vec::with_capacity(spmc_manifest.memory.len());
+    for memory in spmc_manifest.memory.iter().filter(|memory| !memory.device) {
+        let purpose = match memory.range.space() {
+            Space::Secure => Use::Data,
+            Space::Normal => Use::Normal,
+        };
+        tables.map_around_own(memory.range.start()..memory.range.end(), purpose);
+        mapped.push(memory.range);
+    }
+    secondary::prepare(spmc_manifest.cpus.len(), &features, &mut tables);
+    sysregs::publish_tables();
+    sysregs::forget_own_translations();
+
+    let shared = build(platform, features, Ranges::new(mapped, own), &spmc_manifest, own);
+    secondary::publish(&tables);
+    // Frames of tables are never freed; the tables live as long as the machine.
+    core::mem::forget(tables);
+    log::info!("{} bytes of heap left; sealed", heap::left());
+    heap::seal();
+    #[cfg(feature = "fail-on-purpose")]
+    assert!(heap::left() == usize::MAX, "this build fails on purpose");
+    run(shared, linear)
+}
+
+/// Maps the image W^X, the memory behind it, the devices and the first page of the manifest.
+fn map_own(platform: &Platform, manifest: u64) -> Tables {
+    let mut tables = Tables::new();
+    let load = layout::load_address();
+    tables.map_own(layout::text(), Use::Text);
+    layout::read_only().into_iter().for_each(|range| tables.map_own(range, Use::ReadOnly));
+    layout::writable().into_iter().for_each(|range| tables.map_own(range, Use::Data));
+    tables.map_own(layout::image_end_address()..load + OWN_LIMIT, Use::Data);
+    layout::guards().into_iter().for_each(|range| tables.map_own(range, Use::Guard));
+    let mut devices = Vec::from([platform.own_uart, platform.distributor]);
+    if platform.shared_uart != platform.own_uart {
+        devices.push(platform.shared_uart);
+    }
+    devices.extend(platform.reset.page());
+    devices.into_iter().for_each(|page| tables.map_own(page..page + 4096, Use::Device));
+    tables.map_own(platform.distributor + 4096..platform.distributor + (64 << 10), Use::Device);
+    tables.map_own(platform.redistributors.clone(), Use::Device);
+    let page = manifest & !0xfff;
+    tables.map_own(page..page + 4096, Use::ReadOnly);
+    tables
+}
+
+/// Parses the SPMC manifest at physical address `at`, whose first page is mapped.
+fn read_manifest(tables: &mut Tables, at: u64) -> SpmcManifest {
+    let address = layout::virtual_address(at);
+    let header = core::ptr::with_exposed_provenance::<[u8; 8]>(address);
+    // SAFETY: the page is mapped, and a device tree is aligned to 8 bytes.
+    let header = unsafe { header.read() };
+    let size = u64::from(u32::from_be_bytes([header[4], header[5], header[6], header[7]]));
+    assert!(size <= MANIFEST_LIMIT, "the SPMC manifest claims {size} bytes");
+    let (first, end) = (at & !0xfff, (at + size).next_multiple_of(4096));
+    if end > first + 4096 {
+        tables.map_own(first + 4096..end, Use::ReadOnly);
+        sysregs::publish_tables();
+    }
+    // SAFETY: mapped, read only, and nobody writes to it while this slice lives.
+    let bytes =
+        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(address), size as usize) };
+    match manifest::spmc::parse(bytes) {
+        Ok(parsed) => parsed,
+        Err(error) => panic!("SPMC manifest: {error}"),
+    }
+}
+
+/// Builds the manager and the contexts.
+fn build(
+    platform: &'static Platform,
+    features: Features,
+    ranges: Ranges,
+    manifest: &SpmcManifest,
+    own: PageRange,
+) -> &'static Shared {
+    let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len();
+    let pages = heap::left().saturating_sub(reserve) / 4096;
+    assert!(pages > 0, "no memory for translation tables");
+    let frames = heap::take_pages_from_top(pages);
+    let first = core::ptr::with_exposed_provenance::<TableFrame>(frames);
+    // SAFETY: the pages were taken from the heap for good and are zero, which is a table that maps nothing.
+    let pool = Pool::new(unsafe { core::slice::from_raw_parts(first, pages) }, layout::physical(frames));
+    log::info!("own memory {own}, {pages} table frames");
+
+    let ranges: &'static Ranges = Box::leak(Box::new(ranges));
+    let spmc = {
+        let mut machine = Machine::new(ranges, Gic::start(platform));
+        match Spmc::new(manifest, own, &pool, &mut machine) {
+            Ok(spmc) => spmc,
+            Err(error) => panic!("manifests: {error}"),
+        }
+    };
+    // The rule for the console: a device that a partition claims is given up.
+    let claimed = |page: u64| {
+        let inside = |region: &Region| region.range.start() <= page && page < region.range.end();
+        spmc.partitions().any(|partition| partition.config().devices.iter().any(inside))
+    };
+    if claimed(platform.own_uart) {
+        console::share(platform);
+    }
+    let cells: Vec<UnsafeCell<Context>> =
+        spmc.contexts().map(|(id, view)| UnsafeCell::new(Context::new(id, view, &features))).collect();
+    let contexts = Contexts::new(Box::leak(cells.into_boxed_slice()));
+    let (vector, streaming) = simd::lengths(&features);
+    log::info!(
+        "PAuth {}, MTE {}, SVE {vector} bytes, SME {streaming} bytes, {} bits of address",
+        features.pauth,
+        features.mte,
+        features.physical_bits
+    );
+    sysregs::publish_tables();
+    SHARED.call_once(|| Shared { spmc, contexts, features, ranges, platform })
+}
+
+/// From entry.S, on the final tables: a PE that was turned on.
+pub extern "C" fn secondary_main(linear: u64) -> ! {
+    let shared = SHARED.get().expect("PEs come on after the boot");
+    traps::start(&shared.features);
+    run(shared, linear)
+}
+
+/// The life of a PE from here on.
+fn run(shared: &'static Shared, linear: u64) -> ! {
+    // SAFETY: this is PE `linear`, which comes here once each time it comes on.
+    let area = unsafe { secondary::area(linear as usize) };
+    let machine = Machine::new(shared.ranges, Gic::start(shared.platform));
+    cpu::run(shared, CpuId::new(linear as u16), machine, area)
+}

@@ -1,0 +1,184 @@
+//! What is kept of an execution context, and of the Normal world, while it is away from its PE.
+//!
+//! The assembler files address these structures by the offsets that are asserted here.
+
+use core::cell::UnsafeCell;
+use core::mem::offset_of;
+
+use manager::endpoint::VcpuId;
+use manager::spmc::Translation;
+
+use crate::features::Features;
+use crate::sysregs;
+
+/// SPSR of a context from reset: EL1 with its own stack pointer, all interrupts masked.
+const RESET_SPSR: u64 = 0x3c5;
+/// SCTLR_EL1 from reset, with the bits set that mean "as before the feature existed" (LSMAOE, nTLSMD, SPAN, EIS,
+/// TSCXT, EOS).
+const RESET_SCTLR: u64 = 0x30d0_0800;
+
+/// General registers that the frame does not carry.
+#[repr(C)]
+#[derive(Default)]
+pub struct General {
+    /// x18 to x30.
+    pub x18: [u64; 13],
+    unused: u64,
+    /// ELR_EL2.
+    pub elr: u64,
+    /// SPSR_EL2.
+    pub spsr: u64,
+}
+
+/// The EL1 and EL0 system registers, in the order of state.S.
+#[repr(C)]
+#[derive(Default)]
+pub struct El1 {
+    /// SCTLR_EL1.
+    pub sctlr: u64,
+    others: [u64; 23],
+}
+
+/// V0-V31, FPCR and FPSR, in the order of simd.S.
+#[repr(C, align(16))]
+pub struct Vectors {
+    v: [u128; 32],
+    fpcr: u64,
+    fpsr: u64,
+}
+
+impl Default for Vectors {
+    fn default() -> Self {
+        Self { v: [0; 32], fpcr: 0, fpsr: 0 }
+    }
+}
+
+impl Vectors {
+    /// FPSR.
+    #[must_use]
+    pub fn fpsr(&self) -> u64 {
+        self.fpsr
+    }
+}
+
+/// Pointer authentication keys: low and high half of APIA, APIB, APDA, APDB, APGA.
+pub type Keys = [u64; 10];
+/// Memory tagging: GCR, RGSR, TFSR, TFSRE0.
+pub type Tags = [u64; 4];
+/// The virtual timer: CNTV_CTL, CNTV_CVAL.
+pub type VirtualTimer = [u64; 2];
+
+/// Registers that both an execution context and the Normal world have.
+#[repr(C, align(16))]
+#[derive(Default)]
+pub struct Banked {
+    /// The EL1 set.
+    pub el1: El1,
+    /// x8-x17.
+    pub high: [u64; 10],
+    /// PAuth keys.
+    pub keys: Keys,
+    /// MTE.
+    pub tags: Tags,
+    /// The virtual timer, where it cannot be trapped.
+    pub virtual_timer: VirtualTimer,
+}
+
+/// What the MMU and the identification registers show to a context.
+pub struct View {
+    /// VTTBR_EL2: VMID and the non-secure IPA space.
+    pub vttbr: u64,
+    /// VSTTBR_EL2: the secure IPA space.
+    pub vsttbr: u64,
+    /// VMPIDR_EL2.
+    pub vmpidr: u64,
+}
+
+/// The registers of one execution context.
+#[repr(C, align(16))]
+pub struct Context {
+    /// x18-x30, ELR, SPSR.
+    pub general: General,
+    /// The sets that are switched when it is entered and left.
+    pub banked: Banked,
+    /// FP and SIMD.
+    pub vectors: Vectors,
+    /// x0-x7, kept only while an interrupt holds it off.
+    pub low: [u64; 8],
+    /// HCR_EL2: what it is allowed to use by now.
+    pub hcr: u64,
+    /// Its view.
+    pub view: View,
+}
+
+const _: () = assert!(offset_of!(Context, general) == 0);
+const _: () = assert!(offset_of!(General, x18) == 0 && offset_of!(General, elr) == 112);
+const _: () = assert!(offset_of!(General, spsr) == offset_of!(General, elr) + 8);
+const _: () = assert!(offset_of!(El1, sctlr) == 0 && size_of::<El1>() == 24 * 8);
+const _: () = assert!(offset_of!(Vectors, v) == 0 && offset_of!(Vectors, fpcr) == 512);
+const _: () = assert!(offset_of!(Vectors, fpsr) == 520);
+
+impl Context {
+    /// The context `id`, from reset.
+    #[must_use]
+    pub fn new(id: VcpuId, translation: Translation, features: &Features) -> Self {
+        let mut context = Self {
+            general: General::default(),
+            banked: Banked::default(),
+            vectors: Vectors::default(),
+            low: [0; 8],
+            hcr: sysregs::HCR,
+            view: View {
+                vttbr: translation.normal | u64::from(translation.vmid & features.vmid_mask) << 48,
+                vsttbr: translation.secure,
+                // Affinity 0 is the context's number; bit 31 is RES1.
+                vmpidr: 1 << 31 | u64::from(id.index()),
+            },
+        };
+        context.reset(0);
+        context
+    }
+
+    /// Sets every register as after reset, with the first instruction at `pc`.
+    pub fn reset(&mut self, pc: u64) {
+        self.general = General { elr: pc, spsr: RESET_SPSR, ..General::default() };
+        self.banked = Banked::default();
+        self.banked.el1.sctlr = RESET_SCTLR;
+        self.vectors = Vectors::default();
+        self.low = [0; 8];
+        self.hcr = sysregs::HCR;
+    }
+}
+
+/// All contexts, by slot.
+pub struct Contexts(&'static [UnsafeCell<Context>]);
+
+#[expect(unsafe_code, reason = "lends contexts to the PE that the manager's state names as their holder")]
+mod lend {
+    use super::{Context, Contexts, UnsafeCell, VcpuId};
+
+    // SAFETY: a context is touched through `lend` only, whose caller vouches for exclusiveness.
+    unsafe impl Sync for Contexts {}
+    // SAFETY: as above; nothing in it belongs to a PE.
+    unsafe impl Send for Contexts {}
+
+    impl Contexts {
+        /// The contexts that lie in `cells`.
+        #[must_use]
+        pub fn new(cells: &'static [UnsafeCell<Context>]) -> Self {
+            Self(cells)
+        }
+
+        /// The registers of `id`.
+        ///
+        /// # Safety
+        /// The manager's last step on this PE named `id` as the context to run, and the image has not yet told it
+        /// `settled`: until then the vCPU's state (Running, Calling or Leaving on this PE) refuses it to all others.
+        #[expect(clippy::mut_from_ref, reason = "the vCPU's state is the lock")]
+        pub unsafe fn lend(&self, id: VcpuId) -> &mut Context {
+            // SAFETY: exclusive by the caller's promise; a second reference on this PE is never alive with it,
+            // because `Visits` asks anew for each use.
+            unsafe { &mut *self.0[id.slot()].get() }
+        }
+    }
+}

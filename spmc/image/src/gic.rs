@@ -1,0 +1,94 @@
+//! The GIC on this PE: acknowledges, finishes and masks. EL3 has set the distributor up.
+#![expect(unsafe_code, reason = "makes the drivers of the GIC at addresses that platform/ states")]
+
+use core::ptr::NonNull;
+
+use arm_gic::gicv3::registers::{Gicd, GicrSgi};
+use arm_gic::gicv3::{GicCpuInterface, GicDistributor, GicRedistributorIterator};
+use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
+use manager::hardware::Acknowledged;
+use spin::Mutex;
+
+use crate::platform::Platform;
+use crate::{layout, sysregs};
+
+/// Interrupt numbers from here on are not interrupts (Arm IHI 0069, 2.2.1): none is pending, or none of ours.
+const SPECIAL: core::ops::RangeInclusive<u32> = 1020..=1023;
+
+/// One PE's access to the GIC; the lock covers its memory-mapped part.
+#[derive(Clone, Copy)]
+pub struct Gic {
+    platform: &'static Platform,
+}
+
+static REGISTERS: Mutex<()> = Mutex::new(());
+
+fn pointer<T>(address: u64) -> NonNull<T> {
+    let address = layout::virtual_address(address);
+    NonNull::new(core::ptr::with_exposed_provenance_mut(address)).expect("an address of the upper half")
+}
+
+impl Gic {
+    /// The GIC of `platform`, ready on this PE: secure Group 1 enabled, nothing masked by priority.
+    #[must_use]
+    pub fn start(platform: &'static Platform) -> Self {
+        GicCpuInterface::enable_system_register_el1();
+        GicCpuInterface::set_priority_mask(0xff);
+        GicCpuInterface::enable_group1(true);
+        sysregs::set_ich_hcr(sysregs::ICH_HCR);
+        Self { platform }
+    }
+
+    /// Takes the highest-priority pending interrupt.
+    #[must_use]
+    pub fn acknowledge(self) -> Acknowledged {
+        match GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1).map(u32::from) {
+            Some(id) if !SPECIAL.contains(&id) => Acknowledged::Secure(id),
+            _ => Acknowledged::Normal,
+        }
+    }
+
+    /// Drops the priority of `id` and deactivates it.
+    pub fn finish(self, id: u32) {
+        if let Ok(id) = IntId::try_from(id) {
+            GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
+        }
+    }
+
+    /// Lets only interrupts of the secure half of the priorities (below 0x80) through.
+    pub fn hold_normal(self) {
+        GicCpuInterface::set_priority_mask(0x80);
+    }
+
+    /// Lets all through again.
+    pub fn release_normal(self) {
+        GicCpuInterface::set_priority_mask(0xff);
+    }
+
+    /// Disables `id`: for an SGI or PPI on this PE.
+    pub fn mask(self, id: u32) {
+        let Ok(id) = IntId::try_from(id) else { return };
+        let _lock = REGISTERS.lock();
+        let done = if id.is_private() {
+            // SAFETY: the final tables map all redistributors; the lock makes this the only driver.
+            let all = unsafe {
+                GicRedistributorIterator::new(pointer::<GicrSgi>(self.platform.redistributors.start))
+            };
+            let affinity = affinity(sysregs::mpidr());
+            let own = all.ok().and_then(|mut all| all.find(|one| one.typer().core_mpidr() == affinity));
+            own.map(|mut own| own.enable_interrupt(id, false))
+        } else {
+            // SAFETY: as above, for the distributor.
+            let registers = unsafe { UniqueMmioPointer::new(pointer::<Gicd>(self.platform.distributor)) };
+            Some(GicDistributor::new(registers).enable_interrupt(id, false))
+        };
+        if !matches!(done, Some(Ok(()))) {
+            log::warn!("interrupt {id:?} cannot be masked");
+        }
+    }
+}
+
+/// Aff3.Aff2.Aff1.Aff0 as GICR_TYPER shows them.
+const fn affinity(mpidr: u64) -> u64 {
+    mpidr >> 8 & 0xff00_0000 | mpidr & 0x00ff_ffff
+}

@@ -1,0 +1,117 @@
+//! The machine as the manager's step sees it on one PE: memory by physical address, the GIC, the console.
+#![expect(
+    unsafe_code,
+    reason = "copies inside ranges that the final tables map, by routines that survive a fault"
+)]
+
+use alloc::vec::Vec;
+
+use manager::endpoint::VcpuId;
+use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory};
+use manager::memory::page::{Pa, PageRange};
+
+use crate::console::{self, Printable};
+use crate::gic::Gic;
+use crate::layout;
+
+unsafe extern "C" {
+    /// See guarded.S.
+    fn guarded_copy(to: *mut u8, from: *const u8, length: u64) -> u64;
+    fn guarded_zero(to: *mut u8, unused: u64, length: u64) -> u64;
+}
+
+/// The ranges that the SPMC manifest declares as memory.
+pub struct Ranges {
+    mapped: Vec<PageRange>,
+    own: PageRange,
+}
+
+impl Ranges {
+    /// `mapped` without the SPMC's `own` memory.
+    #[must_use]
+    pub fn new(mapped: Vec<PageRange>, own: PageRange) -> Self {
+        Self { mapped, own }
+    }
+
+    /// The virtual address of `length` bytes at `pa`, if all of them may be touched.
+    fn find(&self, pa: Pa, length: u64) -> Result<usize, AccessFault> {
+        let end = pa.address.checked_add(length).ok_or(AccessFault)?;
+        let inside = |range: &PageRange| {
+            range.space() == pa.space && range.start() <= pa.address && end <= range.end()
+        };
+        let own = pa.address < self.own.end() && self.own.start() < end;
+        if own || !self.mapped.iter().any(inside) {
+            return Err(AccessFault);
+        }
+        Ok(layout::virtual_address(pa.address))
+    }
+}
+
+/// One PE's view of the machine.
+pub struct Machine {
+    ranges: &'static Ranges,
+    gic: Gic,
+}
+
+impl Machine {
+    /// The machine as this PE sees it.
+    #[must_use]
+    pub fn new(ranges: &'static Ranges, gic: Gic) -> Self {
+        Self { ranges, gic }
+    }
+}
+
+/// The result of a guarded routine.
+fn done(left: u64) -> Result<(), AccessFault> {
+    if left == 0 { Ok(()) } else { Err(AccessFault) }
+}
+
+impl Memory for Machine {
+    fn read(&mut self, from: Pa, into: &mut [u8]) -> Result<(), AccessFault> {
+        let from = self.ranges.find(from, into.len() as u64)?;
+        let from = core::ptr::with_exposed_provenance(from);
+        // SAFETY: `into` is ours; the source is mapped outside the SPMC's own memory, and a fault ends the copy.
+        done(unsafe { guarded_copy(into.as_mut_ptr(), from, into.len() as u64) })
+    }
+
+    fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
+        let to = self.ranges.find(to, bytes.len() as u64)?;
+        let to = core::ptr::with_exposed_provenance_mut(to);
+        // SAFETY: the target is mapped outside the SPMC's own memory, where no Rust object lives.
+        done(unsafe { guarded_copy(to, bytes.as_ptr(), bytes.len() as u64) })
+    }
+
+    fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
+        let to = self.ranges.find(to, length)?;
+        // SAFETY: as in `write`.
+        done(unsafe { guarded_zero(core::ptr::with_exposed_provenance_mut(to), 0, length) })
+    }
+}
+
+impl Interrupts for Machine {
+    fn acknowledge(&mut self) -> Acknowledged {
+        self.gic.acknowledge()
+    }
+
+    fn finish(&mut self, id: u32) {
+        self.gic.finish(id);
+    }
+
+    fn mask(&mut self, id: u32) {
+        self.gic.mask(id);
+    }
+
+    fn hold_normal(&mut self) {
+        self.gic.hold_normal();
+    }
+
+    fn release_normal(&mut self) {
+        self.gic.release_normal();
+    }
+}
+
+impl Console for Machine {
+    fn partition_line(&mut self, from: VcpuId, name: &str, line: &[u8]) {
+        console::line(format_args!("[{name}.{}] {}", from.index(), Printable(line)));
+    }
+}
