@@ -1,2 +1,52 @@
-//! The Normal-world test image.
-fn main() {}
+//! The Normal-world test image (BL33): a client at NS-EL2 that runs scenarios on the whole stack, reports each on
+//! UART0 and powers off. With a request for it in memory it makes the calls of the bench instead.
+#![no_std]
+#![no_main]
+
+mod bench;
+mod console;
+mod demo;
+mod ffa;
+mod image;
+mod outcome;
+mod pe;
+mod registers;
+mod system;
+mod tests;
+mod timer;
+
+use core::panic::PanicInfo;
+
+use arm_ffa::FuncId;
+use smccc::{Smc, psci};
+
+/// Where the first PE comes from the entry.
+extern "C" fn primary() -> ! {
+    timer::start(pe::count());
+    timer::start_pe();
+    if bench::is_requested() {
+        bench::run();
+        power_off();
+    }
+    let version = ffa::call(FuncId::Version, [ffa::VERSION])[0] as u32;
+    println!("normal: {} PEs, FF-A {}.{}", pe::count(), version >> 16, version & 0xffff);
+    for other in 1..pe::count() {
+        pe::turn_on(other);
+    }
+    tests::run_all();
+    power_off()
+}
+
+fn power_off() -> ! {
+    let refused = psci::system_off::<Smc>();
+    println!("normal: SYSTEM_OFF came back: {refused:?}");
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    println!("normal: {info}");
+    power_off()
+}

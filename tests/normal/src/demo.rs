@@ -1,0 +1,146 @@
+//! The partitions of the manifests, and their commands, seen from the Normal world.
+
+use arm_ffa::{FfaError, FuncId};
+
+use crate::ffa::{self, Registers};
+use crate::outcome::{Outcome, expect};
+use crate::timer;
+
+/// The multi-context partition, its first UUID word pair as registers have it, and its memory.
+pub const ECHO: Partition = Partition {
+    id: 0x8001,
+    uuid: [0x604e_3b8a_2e1c_7f5d, 0x419d_7e6a_2f3c_1d9b],
+    contexts: 4,
+    memory: 0xe20_0000,
+};
+/// The single-context partition, which forwards.
+pub const RELAY: Partition = Partition {
+    id: 0x8002,
+    uuid: [0x854d_c927_f6e4_a0b3, 0xb8a6_f7d1_c490_128e],
+    contexts: 1,
+    memory: 0xe24_0000,
+};
+/// All partitions, in the order of their ids.
+pub const PARTITIONS: [Partition; 2] = [ECHO, RELAY];
+
+/// What its manifest says of a partition.
+pub struct Partition {
+    /// Endpoint id.
+    pub id: u64,
+    /// UUID: bytes 0-7 and 8-15, lowest byte first.
+    pub uuid: [u64; 2],
+    /// Execution contexts.
+    pub contexts: u64,
+    /// Address of its memory.
+    pub memory: u64,
+}
+
+/// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's.
+pub mod command {
+    #![allow(missing_docs)]
+    pub const ECHO: u64 = 0x4543_484f;
+    pub const FORWARD: u64 = 0x4657_4421;
+    pub const SPIN: u64 = 0x5350_494e;
+    pub const YIELD: u64 = 0x5949_454c;
+    pub const SCRIBBLE: u64 = 0x5343_5242;
+    pub const PEEK: u64 = 0x5045_454b;
+    pub const WHO: u64 = 0x5748_4f3f;
+    pub const BENCH: u64 = 0x4245_4e43;
+}
+
+/// What `FORWARD` changes the target's answer by.
+pub const FORWARD_CHANGE: u64 = 0x5a5a_5a5a;
+
+/// The three forms of direct messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Five words in w3-w7.
+    Direct32,
+    /// Five words in x3-x7.
+    Direct64,
+    /// Fourteen words in x4-x17.
+    Direct2,
+}
+
+impl Form {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Direct32, Self::Direct64, Self::Direct2];
+
+    /// The request's and the response's function.
+    pub fn functions(self) -> (FuncId, FuncId) {
+        match self {
+            Self::Direct32 => (FuncId::MsgSendDirectReq32, FuncId::MsgSendDirectResp32),
+            Self::Direct64 => (FuncId::MsgSendDirectReq64, FuncId::MsgSendDirectResp64),
+            Self::Direct2 => (FuncId::MsgSendDirectReq64_2, FuncId::MsgSendDirectResp64_2),
+        }
+    }
+
+    /// The register of word 0.
+    pub fn first(self) -> usize {
+        if self == Self::Direct2 { 4 } else { 3 }
+    }
+
+    /// How many words it carries.
+    pub fn words(self) -> usize {
+        if self == Self::Direct2 { 14 } else { 5 }
+    }
+
+    /// The bits that a word carries.
+    pub fn mask(self) -> u64 {
+        if self == Self::Direct32 { 0xffff_ffff } else { u64::MAX }
+    }
+}
+
+/// The registers of a request to `to` with these words; those that it does not define hold `filler`.
+pub fn request(form: Form, to: u64, words: &[u64], filler: u64) -> Registers {
+    let mut registers = [0; 18];
+    registers[8..].fill(filler);
+    registers[0] = u32::from(form.functions().0).into();
+    registers[1] = to;
+    for (register, word) in registers[form.first()..].iter_mut().zip(words) {
+        *register = word & form.mask();
+    }
+    registers
+}
+
+/// Sends a request and gives what the call came back with.
+pub fn ask(form: Form, to: u64, words: &[u64]) -> Registers {
+    ffa::call_registers(request(form, to, words, 0))
+}
+
+/// It must be the answer of `from` with status 0; word 1 is `wanted`.
+pub fn expect_answer(
+    what: &'static str,
+    form: Form,
+    from: u64,
+    registers: &Registers,
+    wanted: u64,
+) -> Outcome {
+    ffa::expect_function(what, registers, form.functions().1)?;
+    expect("endpoints of the answer", registers[1], from << 16)?;
+    expect("status of the answer", registers[form.first()], 0)?;
+    expect(what, registers[form.first() + 1], wanted & form.mask())
+}
+
+/// Whether it is FFA_ERROR with BUSY.
+pub fn is_busy(registers: &Registers) -> bool {
+    ffa::expect_error("", registers, FfaError::Busy).is_ok()
+}
+
+/// As [`ask`], again for as long as another PE has the partition.
+pub fn ask_until_free(form: Form, to: u64, words: &[u64]) -> Registers {
+    loop {
+        let registers = ask(form, to, words);
+        if !is_busy(&registers) {
+            return registers;
+        }
+    }
+}
+
+/// A number that was not there before (splitmix64 of the counter).
+pub fn fresh() -> u64 {
+    let mut z = timer::now().0.wrapping_add((crate::pe::index() as u64) << 56);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,125 @@
+//! From the first instruction to Rust: stacks, stage 1, vectors, and what exceptions do.
+
+use core::arch::global_asm;
+use core::cell::UnsafeCell;
+
+use crate::{pe, timer};
+
+/// log2 of the bytes of a stack.
+const STACK_SHIFT: usize = 15;
+
+#[repr(C, align(16))]
+struct Stacks(UnsafeCell<[[u8; 1 << STACK_SHIFT]; pe::MAX]>);
+
+// SAFETY: only the entry takes its address, and gives each PE a slot of its own.
+unsafe impl Sync for Stacks {}
+
+static STACKS: Stacks = Stacks(UnsafeCell::new([[0; 1 << STACK_SHIFT]; pe::MAX]));
+
+/// Level-1 table of a 39-bit address space: 512 blocks of 1 GB.
+#[repr(C, align(4096))]
+struct Table([u64; 512]);
+
+static TABLE: Table = identity();
+
+/// Every address maps to itself: the first gigabyte as device memory (QEMU virt: flash, secure memory and devices),
+/// the others as Normal memory.
+const fn identity() -> Table {
+    /// Block descriptor: valid, AP[1] (RES1), inner shareable, access flag.
+    const BLOCK: u64 = 1 | (1 << 6) | (3 << 8) | (1 << 10);
+    /// AttrIndx 1, never executable.
+    const DEVICE: u64 = (1 << 2) | (1 << 54);
+    let mut blocks = [0; 512];
+    let mut gigabyte = 0;
+    while gigabyte < 512 {
+        let attributes = if gigabyte == 0 { BLOCK | DEVICE } else { BLOCK };
+        blocks[gigabyte] = ((gigabyte as u64) << 30) | attributes;
+        gigabyte += 1;
+    }
+    Table(blocks)
+}
+
+/// HCR_EL2: physical interrupts and SErrors come to EL2, EL1 is AArch64, no traps of PAuth and MTE.
+const HCR: u64 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 31) | (1 << 40) | (1 << 41) | (1 << 56);
+/// CPTR_EL2: its RES1 bits; TFP, TZ and TSM clear.
+const CPTR: u64 = 0x22ff;
+/// MAIR_EL2: attribute 0 is Normal write-back, 1 is Device-nGnRnE.
+const MAIR: u64 = 0xff;
+/// TCR_EL2: 39 bits (T0SZ 25), write-back inner-shareable walks, 4 KB granule, RES1 bits.
+const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | (1 << 31);
+/// SCTLR_EL2: M, C, SA, I and its RES1 bits.
+const SCTLR: u64 = 0x30c5_183d;
+
+global_asm!(
+    include_str!("start.S"),
+    primary = sym crate::primary,
+    secondary = sym pe::secondary,
+    exception = sym exception,
+    stacks = sym STACKS,
+    stack_shift = const STACK_SHIFT,
+    table = sym TABLE,
+    hcr = const HCR,
+    cptr = const CPTR,
+    mair = const MAIR,
+    tcr = const TCR,
+    sctlr = const SCTLR,
+);
+
+unsafe extern "C" {
+    fn secondary_entry();
+    fn probe_read(address: u64) -> Probed;
+    fn probe_load();
+}
+
+/// Where PSCI CPU_ON is to enter a PE.
+pub fn secondary_address() -> u64 {
+    secondary_entry as *const () as u64
+}
+
+/// What `probe_read` leaves in x0 and x1.
+#[repr(C)]
+struct Probed {
+    value: u64,
+    syndrome: u64,
+}
+
+/// Reads the 8 bytes at `address`, or gives ESR_EL2 of the fault.
+pub fn probe(address: u64) -> Result<u64, u64> {
+    // SAFETY: the vectors know this load and turn its fault into a syndrome.
+    let Probed { value, syndrome } = unsafe { probe_read(address) };
+    if syndrome == 0 { Ok(value) } else { Err(syndrome) }
+}
+
+/// What the vectors save, and restore from.
+#[repr(C)]
+struct Interrupted {
+    /// x0 to x18, and x30.
+    x: [u64; 20],
+    elr: u64,
+    spsr: u64,
+}
+
+/// Where the vectors lead; `kind` is the number of the vector.
+extern "C" fn exception(kind: u64, interrupted: &mut Interrupted) {
+    /// Synchronous, and IRQ, from the current exception level with its own stack pointer.
+    const SYNCHRONOUS: u64 = 4;
+    const IRQ: u64 = 5;
+    let (syndrome, address): (u64, u64);
+    // SAFETY: reads two registers and changes nothing.
+    unsafe {
+        core::arch::asm!("mrs {}, esr_el2", "mrs {}, far_el2", out(reg) syndrome, out(reg) address,
+            options(nomem, nostack));
+    }
+    match kind {
+        SYNCHRONOUS if interrupted.elr == probe_load as *const () as u64 => {
+            interrupted.x[1] = syndrome;
+            interrupted.elr += 4;
+        }
+        IRQ => timer::interrupted(),
+        _ => panic!(
+            "exception {kind} on PE {}: ESR {syndrome:#x}, FAR {address:#x}, ELR {:#x}",
+            pe::index(),
+            interrupted.elr
+        ),
+    }
+}

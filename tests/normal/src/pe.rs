@@ -1,0 +1,136 @@
+//! The PEs: counting them, turning them on and off, and having all of them do one thing at once.
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use fdt::Fdt;
+use smccc::Smc;
+use smccc::psci::{self, AffinityState, LowestAffinityLevel};
+use spin::mutex::SpinMutex;
+use spin::once::Once;
+
+use crate::outcome::{Failure, Outcome};
+use crate::{image, timer};
+
+/// The most PEs that the image has stacks for.
+pub const MAX: usize = 8;
+/// Where QEMU virt puts its device tree.
+const DEVICE_TREE: usize = 0x4000_0000;
+
+/// MPIDR affinity values of the PEs that are there, in the order of their numbers.
+static AFFINITIES: Once<([u64; MAX], usize)> = Once::new();
+/// What each PE is to do, and whether it still is to.
+static WORK: [SpinMutex<Work>; MAX] = [const { SpinMutex::new(Work::Nothing) }; MAX];
+/// PEs that have met at the gate.
+static GATE: AtomicUsize = AtomicUsize::new(0);
+/// Times that a PE has come up.
+static STARTS: [AtomicU64; MAX] = [const { AtomicU64::new(0) }; MAX];
+
+#[derive(Clone, Copy)]
+enum Work {
+    Nothing,
+    Do(fn() -> Outcome, usize),
+    Leave,
+    Done(Outcome),
+}
+
+/// This PE's number.
+pub fn index() -> usize {
+    let index: usize;
+    // SAFETY: the entry put the number there; reading it changes nothing.
+    unsafe { asm!("mrs {}, tpidr_el2", out(reg) index, options(nomem, nostack)) };
+    index
+}
+
+/// How many PEs there are.
+pub fn count() -> usize {
+    affinities().len()
+}
+
+/// Reads the PEs from the device tree.
+fn affinities() -> &'static [u64] {
+    let (affinities, count) = AFFINITIES.call_once(|| {
+        // SAFETY: QEMU put a device tree there, and nothing writes it.
+        let tree = unsafe { Fdt::from_ptr(DEVICE_TREE as *const u8) }.expect("a device tree");
+        let mut affinities = [0; MAX];
+        let mut count = 0;
+        for (place, cpu) in affinities.iter_mut().zip(tree.cpus()) {
+            *place = cpu.ids().first() as u64;
+            count += 1;
+        }
+        (affinities, count)
+    });
+    &affinities[..*count]
+}
+
+/// Turns PE `pe` on and waits until it is up.
+pub fn turn_on(pe: usize) {
+    let starts = STARTS[pe].load(Ordering::Acquire);
+    psci::cpu_on::<Smc>(affinities()[pe], image::secondary_address(), pe as u64).expect("PSCI CPU_ON");
+    while STARTS[pe].load(Ordering::Acquire) == starts {
+        core::hint::spin_loop();
+    }
+}
+
+/// Turns PE `pe` off and waits until PSCI says it is.
+pub fn turn_off(pe: usize) {
+    *WORK[pe].lock() = Work::Leave;
+    while psci::affinity_info::<Smc>(affinities()[pe], LowestAffinityLevel::All) != Ok(AffinityState::Off) {
+        core::hint::spin_loop();
+    }
+}
+
+/// Has all PEs do `work`, beginning together; the first failure by number is what comes back, with its PE.
+pub fn on_all(work: fn() -> Outcome) -> Result<(), (usize, Failure)> {
+    let count = count();
+    GATE.store(0, Ordering::Release);
+    for other in &WORK[1..count] {
+        *other.lock() = Work::Do(work, count);
+    }
+    let mut failure = run(work, count).err().map(|failure| (0, failure));
+    for (number, other) in WORK.iter().enumerate().take(count).skip(1) {
+        let outcome = loop {
+            let mut other = other.lock();
+            if let Work::Done(outcome) = *other {
+                *other = Work::Nothing;
+                break outcome;
+            }
+            drop(other);
+            core::hint::spin_loop();
+        };
+        if let Err(other) = outcome {
+            failure.get_or_insert((number, other));
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+/// Waits for the others at the gate, and works.
+fn run(work: fn() -> Outcome, count: usize) -> Outcome {
+    GATE.fetch_add(1, Ordering::AcqRel);
+    while GATE.load(Ordering::Acquire) < count {
+        core::hint::spin_loop();
+    }
+    work()
+}
+
+/// Where every PE but the first starts.
+pub extern "C" fn secondary(pe: usize) -> ! {
+    timer::start_pe();
+    STARTS[pe].fetch_add(1, Ordering::AcqRel);
+    loop {
+        let work = *WORK[pe].lock();
+        match work {
+            Work::Do(work, count) => {
+                let outcome = run(work, count);
+                *WORK[pe].lock() = Work::Done(outcome);
+            }
+            Work::Leave => {
+                *WORK[pe].lock() = Work::Nothing;
+                let refused = psci::cpu_off::<Smc>();
+                panic!("PSCI CPU_OFF of PE {pe} came back: {refused:?}");
+            }
+            Work::Nothing | Work::Done(_) => core::hint::spin_loop(),
+        }
+    }
+}

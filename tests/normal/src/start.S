@@ -1,0 +1,142 @@
+/*
+ * Entry at NS-EL2, and exception vectors.
+ *
+ * TF-A enters the first PE at the image's first byte; PSCI CPU_ON enters every other one at `secondary_entry` with
+ * its number in x0. MMU off, all exceptions masked.
+ */
+	.arch	armv8-a
+	.section .text.entry, "ax"
+
+	.global	_start
+_start:
+	bl	translation_on
+	adrp	x0, __bss_start
+	add	x0, x0, :lo12:__bss_start
+	adrp	x1, __bss_end
+	add	x1, x1, :lo12:__bss_end
+0:	cmp	x0, x1
+	b.hs	1f
+	stp	xzr, xzr, [x0], #16
+	b	0b
+
+	/* A static PIE has relocations of type R_AARCH64_RELATIVE only; this one runs where it was linked. */
+1:	adrp	x0, __rela_start
+	add	x0, x0, :lo12:__rela_start
+	adrp	x1, __rela_end
+	add	x1, x1, :lo12:__rela_end
+2:	cmp	x0, x1
+	b.hs	3f
+	ldr	x3, [x0], #16
+	ldr	x4, [x0], #8
+	str	x4, [x3]
+	b	2b
+
+3:	mov	x0, xzr
+	bl	stack_of
+	b	{primary}
+
+	.global	secondary_entry
+secondary_entry:
+	mov	x19, x0
+	bl	translation_on
+	mov	x0, x19
+	bl	stack_of
+	mov	x0, x19
+	b	{secondary}
+
+/* Sets sp to the top of the stack of PE x0, and TPIDR_EL2 to its number. */
+stack_of:
+	msr	tpidr_el2, x0
+	adrp	x1, {stacks}
+	add	x1, x1, :lo12:{stacks}
+	add	x0, x0, #1
+	add	x1, x1, x0, lsl #{stack_shift}
+	mov	sp, x1
+	ret
+
+/* Takes interrupts at EL2, untraps FP, SIMD, SVE and SME, turns on stage 1 with the constant table. */
+translation_on:
+	ldr	x0, ={hcr}
+	msr	hcr_el2, x0
+	mov	x0, #{cptr}
+	msr	cptr_el2, x0
+	adrp	x0, {table}
+	add	x0, x0, :lo12:{table}
+	msr	ttbr0_el2, x0
+	mov	x0, #{mair}
+	msr	mair_el2, x0
+	ldr	x0, ={tcr}
+	mrs	x1, id_aa64mmfr0_el1
+	and	x1, x1, #0xf		/* PARange, as TCR_EL2.PS has it */
+	mov	x2, #5			/* 48 bits: more needs another descriptor format */
+	cmp	x1, x2
+	csel	x1, x1, x2, lo
+	bfi	x0, x1, #16, #3
+	msr	tcr_el2, x0
+	adrp	x0, vectors
+	add	x0, x0, :lo12:vectors
+	msr	vbar_el2, x0
+	tlbi	alle2
+	ic	iallu
+	dsb	nsh
+	isb
+	ldr	x0, ={sctlr}
+	msr	sctlr_el2, x0
+	isb
+	ret
+	.ltorg
+
+	.macro	vector kind
+	.balign	0x80
+	sub	sp, sp, #192
+	stp	x0, x1, [sp]
+	mov	x0, #\kind
+	b	exception
+	.endm
+
+	.section .text, "ax"
+	.balign	0x800
+vectors:
+	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vector	\kind
+	.endr
+
+exception:
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x30, [sp, #144]
+	mrs	x2, elr_el2
+	mrs	x3, spsr_el2
+	stp	x2, x3, [sp, #160]
+	mov	x1, sp
+	bl	{exception}
+	ldp	x2, x3, [sp, #160]
+	msr	elr_el2, x2
+	msr	spsr_el2, x3
+	ldp	x18, x30, [sp, #144]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp]
+	add	sp, sp, #192
+	eret
+
+/* Loads from address x0, which may fault: the value in x0, and in x1 0 or the syndrome of the fault. */
+	.global	probe_read
+probe_read:
+	mov	x1, xzr
+	.global	probe_load
+probe_load:
+	ldr	x0, [x0]
+	ret

@@ -1,0 +1,102 @@
+//! CPU cycles: FFA_RUN, FFA_YIELD, and preemption by a Normal-world interrupt (FF-A 1.2, chapters 8, 9 and 14).
+
+use arm_ffa::{FfaError, FuncId};
+
+use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, RELAY, command, expect_answer};
+use crate::ffa::{self, Registers, expect_error, expect_function};
+use crate::outcome::{Outcome, expect};
+use crate::{pe, timer};
+
+/// Long enough to be interrupted in.
+const LONG: u64 = 50_000_000;
+/// When the interrupt comes, in microseconds.
+const SOON: u64 = 2_000;
+
+/// FFA_RUN of what FFA_INTERRUPT or FFA_YIELD named.
+pub fn run(target: u64) -> Registers {
+    ffa::call(FuncId::Run32, [target])
+}
+
+/// The vCPU of echo on this PE, as FFA_RUN names it.
+fn echo_here() -> u64 {
+    (ECHO.id << 16) | pe::index() as u64
+}
+
+/// It must be FFA_INTERRUPT that names `target`, and the interrupt must be there to take.
+fn expect_preempted(registers: &Registers, target: u64) -> Outcome {
+    let taken = timer::take();
+    timer::disarm();
+    expect_function("FFA_INTERRUPT", registers, FuncId::Interrupt32)?;
+    expect("the vCPU that FFA_INTERRUPT names", registers[1], target)?;
+    expect("w2 of FFA_INTERRUPT", registers[2], 0)?;
+    expect("the interrupt was pending", u64::from(taken), 1)
+}
+
+pub fn ffa_run_of_a_waiting_partition_returns_msg_wait() -> Outcome {
+    for target in [echo_here(), RELAY.id << 16] {
+        let answer = run(target);
+        expect_function("FFA_MSG_WAIT", &answer, FuncId::MsgWait32)?;
+        for register in &answer[1..8] {
+            expect("a register of FFA_MSG_WAIT", *register, 0)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn ffa_run_of_a_foreign_vcpu_is_invalid() -> Outcome {
+    for (what, target) in [
+        ("a vCPU that is pinned to another PE", echo_here() ^ 1),
+        ("a vCPU that a partition does not have", (RELAY.id << 16) | 1),
+        ("a partition that is not there", 0x8011 << 16),
+        ("the Normal world", 0),
+    ] {
+        expect_error(what, &run(target), FfaError::InvalidParameters)?;
+    }
+    Ok(())
+}
+
+pub fn yield_returns_to_the_normal_world_and_run_resumes() -> Outcome {
+    /// In nanoseconds, with something in both halves.
+    const TIMEOUT: u64 = 0x1_0000_1000;
+    let form = Form::Direct64;
+    for (partition, target) in [(ECHO, echo_here()), (RELAY, RELAY.id << 16)] {
+        let yielded = demo::ask(form, partition.id, &[command::YIELD, TIMEOUT]);
+        expect_function("FFA_YIELD", &yielded, FuncId::Yield32)?;
+        expect("the vCPU that FFA_YIELD names", yielded[1], target)?;
+        expect("the timeout", yielded[2] | (yielded[3] << 32), TIMEOUT)?;
+        expect_answer("the answer in the end", form, partition.id, &run(yielded[1]), 1)?;
+    }
+    Ok(())
+}
+
+pub fn a_normal_interrupt_preempts_and_run_resumes() -> Outcome {
+    let form = Form::Direct64;
+    timer::arm(SOON);
+    let preempted = demo::ask(form, ECHO.id, &[command::SPIN, LONG]);
+    expect_preempted(&preempted, echo_here())?;
+    expect_answer("iterations", form, ECHO.id, &run(preempted[1]), LONG)
+}
+
+pub fn a_preempted_partition_is_busy_for_requests() -> Outcome {
+    let form = Form::Direct32;
+    timer::arm(SOON);
+    let preempted = demo::ask(form, RELAY.id, &[command::SPIN, LONG]);
+    expect_preempted(&preempted, RELAY.id << 16)?;
+    let refused = demo::ask(form, RELAY.id, &[command::ECHO]);
+    let resumed = run(preempted[1]);
+    expect_error("a request meanwhile", &refused, FfaError::Busy)?;
+    expect_answer("iterations", form, RELAY.id, &resumed, LONG)
+}
+
+pub fn a_chain_unwinds_when_preempted() -> Outcome {
+    let form = Form::Direct64;
+    let value = demo::fresh();
+    timer::arm(SOON);
+    // Echo spins in the chain, so it is echo that the interrupt finds; the Normal world hears of relay, whom it asked.
+    let preempted = demo::ask(form, RELAY.id, &[command::FORWARD, ECHO.id, value, LONG]);
+    expect_preempted(&preempted, RELAY.id << 16)?;
+    let refused = demo::ask(form, ECHO.id, &[command::ECHO]);
+    let resumed = run(preempted[1]);
+    expect_error("a request to echo meanwhile", &refused, FfaError::Busy)?;
+    expect_answer("the value in the end", form, RELAY.id, &resumed, !value ^ FORWARD_CHANGE)
+}

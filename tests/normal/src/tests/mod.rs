@@ -1,0 +1,94 @@
+//! The scenarios, in the order in which they run.
+
+mod buffers;
+mod cycles;
+mod discovery;
+mod isolation;
+mod messages;
+mod power;
+mod state;
+
+use crate::outcome::Outcome;
+use crate::{pe, println};
+
+/// A scenario.
+struct Test {
+    /// The rule it proves.
+    name: &'static str,
+    /// What it does.
+    run: fn() -> Outcome,
+    /// Whether all PEs do it at once after the first did it alone.
+    everywhere: bool,
+}
+
+macro_rules! tests {
+    ($($chapter:ident :: $name:ident $($everywhere:ident)?,)*) => {
+        static TESTS: &[Test] = &[$(Test {
+            name: stringify!($name),
+            run: $chapter::$name,
+            everywhere: tests!(@ $($everywhere)?),
+        }),*];
+    };
+    (@ everywhere) => { true };
+    (@) => { false };
+}
+
+tests! {
+    discovery::version_is_negotiated,
+    discovery::version_with_bit_31_is_refused,
+    discovery::features_answer_from_the_table everywhere,
+    discovery::unknown_function_is_not_supported,
+    discovery::calls_of_later_features_are_not_supported,
+    discovery::id_is_zero_for_the_normal_world,
+    discovery::spm_id_is_the_spmc,
+    buffers::rxtx_unmap_without_map_is_invalid,
+    buffers::info_get_needs_an_rx_buffer,
+    buffers::rxtx_map_refuses_bad_buffers,
+    buffers::rxtx_map_of_secure_memory_is_refused,
+    buffers::rxtx_map_twice_is_denied,
+    buffers::partitions_are_listed_by_info_get,
+    buffers::info_get_counts_only,
+    buffers::rx_buffer_is_busy_until_released,
+    buffers::rx_release_of_an_empty_buffer_is_denied,
+    discovery::partitions_are_listed_by_registers everywhere,
+    messages::a_random_value_comes_back_changed everywhere,
+    messages::a_value_travels_through_relay_to_echo everywhere,
+    messages::each_pe_has_its_own_context_of_echo everywhere,
+    messages::a_request_to_nobody_is_invalid,
+    messages::a_request_with_reserved_w2_is_invalid,
+    messages::a_blocked_partition_is_busy,
+    messages::one_of_two_pes_gets_busy,
+    cycles::ffa_run_of_a_waiting_partition_returns_msg_wait,
+    cycles::ffa_run_of_a_foreign_vcpu_is_invalid,
+    cycles::yield_returns_to_the_normal_world_and_run_resumes,
+    cycles::a_normal_interrupt_preempts_and_run_resumes everywhere,
+    cycles::a_preempted_partition_is_busy_for_requests,
+    cycles::a_chain_unwinds_when_preempted,
+    state::x8_to_x17_hold_no_foreign_values everywhere,
+    state::registers_of_the_normal_world_survive everywhere,
+    power::pes_go_off_and_come_back,
+    isolation::the_normal_world_cannot_read_a_partitions_memory everywhere,
+    isolation::a_partition_that_reads_anothers_memory_is_aborted,
+}
+
+/// Runs all, and prints how each ended.
+pub fn run_all() {
+    let (mut passed, mut failed) = (0, 0);
+    for test in TESTS {
+        let mut end = (test.run)().map_err(|failure| (0, failure));
+        if end.is_ok() && test.everywhere && pe::count() > 1 {
+            end = pe::on_all(test.run);
+        }
+        match end {
+            Ok(()) => {
+                passed += 1;
+                println!("test {} ... ok", test.name);
+            }
+            Err((pe, failure)) => {
+                failed += 1;
+                println!("test {} ... FAILED: PE {pe}: {failure}", test.name);
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+}
