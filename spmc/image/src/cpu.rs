@@ -8,6 +8,7 @@ use manager::spmc::Cpu;
 use crate::boot::Shared;
 use crate::context::Context;
 use crate::enter::{Left, enter};
+use crate::loaded::Loaded;
 use crate::memory::Machine;
 use crate::normal;
 use crate::secondary::Area;
@@ -20,8 +21,8 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
     // Whose registers are in the PE: those of a vCPU, or the Normal world's.
     let mut current: Option<VcpuId> = None;
     let mut exit = Exit::Booted;
-    area.loaded = crate::loaded::Loaded::new(shared.features);
     let loaded = &mut area.loaded;
+    loaded.reset();
     // SAFETY (of each use): `id` is what the manager's last step named on this PE, not yet settled.
     let context = |id: VcpuId| -> &mut Context {
         // SAFETY: see above.
@@ -49,7 +50,7 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                     loaded.enter_normal(&mut frame, deliver == Deliver::Extended);
                 }
                 current = None;
-                normal::exchange(&mut frame);
+                normal::leave(&mut frame);
                 Exit::Normal
             }
             Next::Partition { target, deliver } => {
@@ -79,7 +80,7 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
 #[inline(always)]
 fn visit<'a>(
     shared: &Shared,
-    loaded: &mut crate::loaded::Loaded,
+    loaded: &mut Loaded,
     context: &mut Context,
     frame: &mut Frame,
     fault: &'a mut Fault,

@@ -252,6 +252,32 @@ activate_tables:
     mov     x23, x5
     ret     x4
 
+// go_off(x0-x3 = the last answer to the SPMD): SMC with the MMU off. EL3 turns this PE off, and gives it the EL2 system
+// registers of this moment when it comes on again, in `secondary_entry`.
+.global go_off
+go_off:
+    mrs     x9, sctlr_el2
+    bic     x9, x9, #(1 << 19)              // WXN: the boot tables are writable and executable
+    msr     sctlr_el2, x9
+    mrs     x10, tcr_el2
+    bic     x10, x10, #{EPD0}
+    msr     tcr_el2, x10
+    isb
+    tlbi    alle2
+    dsb     nsh
+    isb
+    adr     x10, 1f
+    and     x10, x10, #0x0000ffffffffffff
+    br      x10
+1:  bic     x9, x9, #1                      // M
+    msr     sctlr_el2, x9
+    isb
+    .irp n, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
+    mov     x\n, xzr
+    .endr
+    smc     #0
+    b       .                               // EL3 does not come back from here
+
 // clean_to_memory(x0 = start, x1 = end): what a PE with its MMU off may read.
 .global clean_to_memory
 clean_to_memory:

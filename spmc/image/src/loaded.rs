@@ -47,6 +47,14 @@ impl Loaded {
         }
     }
 
+    /// The PE came on: the Normal world's registers are in it, and stage 2 is nobody's.
+    pub fn reset(&mut self) {
+        self.simd.reset();
+        self.keys_away = false;
+        self.tags_away = false;
+        self.view = (0, 0);
+    }
+
     /// Takes the Normal world's registers out of the PE.
     pub fn leave_normal(&mut self, frame: &Frame) {
         self.normal.high = high(frame);

@@ -6,6 +6,24 @@ use manager::exit::Frame;
 unsafe extern "C" {
     /// SMC with x0-x17 of the frame; see enter.S.
     fn monitor_call(frame: *mut Frame);
+    /// SMC with the MMU off; see entry.S.
+    fn go_off(x0: u64, x1: u64, x2: u64, x3: u64) -> !;
+}
+
+/// w1 of an answer to the SPMD: from 0x8000 to 0xffff.
+const TO_SPMD: u64 = 0x8000_ffff;
+/// w2 of the answer to a power management request (FF-A 1.2, 18.2.4).
+const POWER_ANSWER: u64 = 0x8000_0002;
+
+/// To the Normal world, or off: the SPMD's CPU_OFF is answered on a PE that is ready to lose its state.
+#[inline(always)]
+pub fn leave(frame: &mut Frame) {
+    if frame.x[1] == TO_SPMD && frame.x[2] == POWER_ANSWER && frame.x[3] == 0 {
+        let [x0, x1, x2, x3, ..] = frame.x;
+        // SAFETY: nothing of this PE is needed again: it comes on through `secondary_entry`.
+        unsafe { go_off(x0, x1, x2, x3) };
+    }
+    exchange(frame);
 }
 
 /// Leaves with the registers of the frame; comes back with those of whoever calls next.

@@ -83,6 +83,11 @@ impl NormalSimd {
         }
     }
 
+    /// The PE came on: the Normal world's registers are in it.
+    pub fn reset(&mut self) {
+        self.holder = Holder::Normal;
+    }
+
     /// Opens everything the CPU has to EL2.
     fn open(&self) {
         let sve = if self.sve { sysregs::CPTR_SVE } else { 0 };
