@@ -50,7 +50,7 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                     loaded.enter_normal(&mut frame, deliver == Deliver::Extended);
                 }
                 current = None;
-                normal::leave(&mut frame);
+                normal::leave(&mut frame, id);
                 Exit::Normal
             }
             Next::Partition { target, deliver } => {

@@ -252,8 +252,8 @@ activate_tables:
     mov     x23, x5
     ret     x4
 
-// go_off(x0-x3 = the last answer to the SPMD): SMC with the MMU off. EL3 turns this PE off, and gives it the EL2 system
-// registers of this moment when it comes on again, in `secondary_entry`.
+// go_off(x0-x3 = the last answer to the SPMD, x4 = linear index of the PE): SMC with the MMU off. EL3 turns this PE off;
+// when it comes on again, in `secondary_entry`, it has the EL2 system registers and x4 of this moment.
 .global go_off
 go_off:
     mrs     x9, sctlr_el2
@@ -272,7 +272,7 @@ go_off:
 1:  bic     x9, x9, #1                      // M
     msr     sctlr_el2, x9
     isb
-    .irp n, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
+    .irp n, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17
     mov     x\n, xzr
     .endr
     smc     #0

@@ -1,13 +1,14 @@
 //! To EL3, and by it to the Normal world: the only SMC of the image.
 #![expect(unsafe_code, reason = "calls the SMC routine of enter.S, which touches nothing but the frame")]
 
+use manager::endpoint::CpuId;
 use manager::exit::Frame;
 
 unsafe extern "C" {
     /// SMC with x0-x17 of the frame; see enter.S.
     fn monitor_call(frame: *mut Frame);
     /// SMC with the MMU off; see entry.S.
-    fn go_off(x0: u64, x1: u64, x2: u64, x3: u64) -> !;
+    fn go_off(x0: u64, x1: u64, x2: u64, x3: u64, linear: u64) -> !;
 }
 
 /// w1 of an answer to the SPMD: from 0x8000 to 0xffff.
@@ -15,13 +16,13 @@ const TO_SPMD: u64 = 0x8000_ffff;
 /// w2 of the answer to a power management request (FF-A 1.2, 18.2.4).
 const POWER_ANSWER: u64 = 0x8000_0002;
 
-/// To the Normal world, or off: the SPMD's CPU_OFF is answered on a PE that is ready to lose its state.
+/// To the Normal world, or off: the SPMD's CPU_OFF is answered on a PE, `cpu`, that is ready to lose its state.
 #[inline(always)]
-pub fn leave(frame: &mut Frame) {
+pub fn leave(frame: &mut Frame, cpu: CpuId) {
     if frame.x[1] == TO_SPMD && frame.x[2] == POWER_ANSWER && frame.x[3] == 0 {
         let [x0, x1, x2, x3, ..] = frame.x;
         // SAFETY: nothing of this PE is needed again: it comes on through `secondary_entry`.
-        unsafe { go_off(x0, x1, x2, x3) };
+        unsafe { go_off(x0, x1, x2, x3, cpu.get().into()) };
     }
     exchange(frame);
 }
