@@ -9,7 +9,7 @@ use smccc::psci::{self, AffinityState, LowestAffinityLevel};
 use spin::mutex::SpinMutex;
 use spin::once::Once;
 
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::Outcome;
 use crate::{image, timer};
 
 /// The most PEs that the image has stacks for.
@@ -80,15 +80,15 @@ pub fn turn_off(pe: usize) {
     }
 }
 
-/// Has all PEs do `work`, beginning together; the first failure by number is what comes back, with its PE.
-pub fn on_all(work: fn() -> Outcome) -> Result<(), (usize, Failure)> {
+/// Has all PEs do `work`, beginning together; the first failure by number is what comes back.
+pub fn on_all(work: fn() -> Outcome) -> Outcome {
     let count = count();
     GATE.store(0, Ordering::Release);
     for other in &WORK[1..count] {
         *other.lock() = Work::Do(work, count);
     }
-    let mut failure = run(work, count).err().map(|failure| (0, failure));
-    for (number, other) in WORK.iter().enumerate().take(count).skip(1) {
+    let mut end = run(work, count);
+    for other in &WORK[1..count] {
         let outcome = loop {
             let mut other = other.lock();
             if let Work::Done(outcome) = *other {
@@ -98,11 +98,9 @@ pub fn on_all(work: fn() -> Outcome) -> Result<(), (usize, Failure)> {
             drop(other);
             core::hint::spin_loop();
         };
-        if let Err(other) = outcome {
-            failure.get_or_insert((number, other));
-        }
+        end = end.and(outcome);
     }
-    failure.map_or(Ok(()), Err)
+    end
 }
 
 /// Waits for the others at the gate, and works.

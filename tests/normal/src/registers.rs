@@ -6,7 +6,7 @@ use spin::mutex::SpinMutex;
 
 use crate::demo::fresh;
 use crate::ffa::Registers;
-use crate::outcome::{Failure, Outcome, expect};
+use crate::outcome::{Failure, Outcome, expect, fail};
 use crate::{pe, system};
 
 global_asm!(include_str!("state.S"));
@@ -99,7 +99,7 @@ fn same(what: &'static str, before: &[u8], after: &[u8]) -> Outcome {
     match before.iter().zip(after).position(|(before, after)| before != after) {
         None => Ok(()),
         // The place of the first byte that differs, and how far it should have come.
-        Some(place) => Err(Failure { what, got: place as u64, wanted: before.len() as u64 }),
+        Some(place) => fail(what, place as u64, before.len() as u64),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use crate::outcome::{Failure, Outcome, expect};
+use crate::outcome::{Outcome, expect};
 
 /// One of them.
 pub struct Register {
@@ -168,5 +168,5 @@ pub fn expect_held(held: &[u64; COUNT]) -> Outcome {
 /// ZA is on, and streaming mode off (SVCR), where there is SME.
 pub fn expect_za_on() -> Outcome {
     let svcr = if sme() { read!("S3_3_C4_C2_2") } else { 2 };
-    if svcr == 2 { Ok(()) } else { Err(Failure { what: "svcr", got: svcr, wanted: 2 }) }
+    expect("svcr", svcr, 2)
 }

@@ -82,8 +82,10 @@ pub fn take() -> bool {
 
 /// The vectors' way to handle an IRQ.
 pub fn interrupted() {
+    // Before the timer is off: its interrupt is a level, and goes away with it.
+    let acknowledged = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1);
     disarm();
-    if let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) {
+    if let Some(id) = acknowledged {
         assert!(id == INTERRUPT, "only the timer's interrupt is enabled");
         GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
         TAKEN[pe::index()].fetch_add(1, Ordering::Relaxed);

@@ -51,8 +51,8 @@ pub fn features_answer_from_the_table() -> Outcome {
 }
 
 pub fn unknown_function_is_not_supported() -> Outcome {
-    // In the range of FF-A, and no function of any version.
-    const NOBODYS: u32 = 0x8400_00ef;
+    // FFA_PARTITION_INFO_GET_REGS, which has no 32-bit form.
+    const NOBODYS: u32 = 0x8400_008b;
     let asked = ffa::call(FuncId::Features, [NOBODYS.into()]);
     expect_error("FFA_FEATURES", &asked, FfaError::NotSupported)?;
     expect_error("the call", &ffa::call_id(NOBODYS, []), FfaError::NotSupported)

@@ -23,12 +23,12 @@ pub fn pes_go_off_and_come_back() -> Outcome {
             pe::turn_on(other);
             meanwhile?;
         }
-        pe::on_all(echo_has_restarted).map_err(|(_, failure)| failure)?;
+        pe::on_all(echo_has_restarted)?;
     }
     // All off at once.
     (1..pe::count()).for_each(pe::turn_off);
     let meanwhile = echo_answers();
     (1..pe::count()).for_each(pe::turn_on);
     meanwhile?;
-    pe::on_all(echo_has_restarted).map_err(|(_, failure)| failure)
+    pe::on_all(echo_has_restarted)
 }

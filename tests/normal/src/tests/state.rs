@@ -50,7 +50,7 @@ pub fn x8_to_x17_hold_no_foreign_values() -> Outcome {
 pub fn registers_of_the_normal_world_survive() -> Outcome {
     /// How long a partition holds its own values: hardly, and long enough to be interrupted.
     const HARDLY: u64 = 1;
-    const LONG: u64 = 50_000_000;
+    const LONG: u64 = 100_000_000;
     for form in Form::ALL {
         let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, HARDLY], 0);
         let answer = call_filled(&request, form == Form::Direct2)?;
