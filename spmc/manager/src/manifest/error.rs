@@ -45,7 +45,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// A mandatory node is absent.
-    #[error("{node}: it must have a node `{child}`")]
+    #[error("{node}: a node is missing there: {child}")]
     MissingNode {
         /// The parent's path.
         node: String,

@@ -153,7 +153,7 @@ fn service_nodes(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, 
         child.report_unused(&["uuid", "messaging-method"], &[]);
     }
     if services.is_empty() {
-        return Err(Error::MissingNode { node: node.path().to_string(), child: "for at least one service" });
+        return Err(Error::MissingNode { node: node.path().to_string(), child: "at least one service" });
     }
     Ok(services)
 }

@@ -45,7 +45,7 @@ fn list<'b, 'a>(
     let children: Vec<_> = node.children().collect();
     let path = node.path().to_string();
     match children.len() {
-        0 => Err(Error::MissingNode { node: path, child: "for at least one region" }),
+        0 => Err(Error::MissingNode { node: path, child: "at least one region" }),
         1..=MAX_REGIONS => Ok(children),
         count => Err(Error::TooMany { node: path, what: "regions", count, limit: MAX_REGIONS }),
     }

@@ -204,6 +204,9 @@ fn a_hob_list_is_measured_and_must_end() {
         assert!(boot_info::hob_list_size(&[block(1, 56), block(4, length)].concat()).is_err());
     }
     assert!(boot_info::hob_list_size(&[]).is_err());
+    let long_end = [block(1, 56), block(0xFFFF, 16)].concat();
+    assert_eq!(boot_info::hob_list_size(&long_end), Ok(72));
+    assert!(boot_info::hob_list_size(&long_end[..64]).is_err(), "the last block is cut");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn unknown_properties_and_nodes_are_accepted() {
 #[test]
 fn services_must_be_sound() {
     let all = [
-        ("\tservices {", "\tserver {", "/: it must have a node `services`"),
+        ("\tservices {", "\tserver {", "/: a node is missing there: services"),
         (
             "arm,ffa-manifest-services",
             "other",
@@ -260,7 +260,7 @@ fn services_must_be_sound() {
     let (_, behind) = rest.split_once("\tboot-info").unwrap();
     let empty = format!("{before}}}; boot-info{behind}");
     let message = partition_of(&empty, 4).unwrap_err().to_string();
-    assert_eq!(message, "/services: it must have a node `for at least one service`");
+    assert_eq!(message, "/services: a node is missing there: at least one service");
     let many: String = (1..=17).map(|n| format!("{n} 0 0 0 ")).collect();
     let message = refused(ECHO, "0x2e1c7f5d 0x604e3b8a 0x2f3c1d9b 0x419d7e6a", &many);
     assert_eq!(message, "/: 17 UUIDs; the limit is 16");
@@ -332,7 +332,7 @@ fn a_list_of_regions_has_one_to_32() {
     };
     assert_eq!(list(&some(32)).unwrap().regions.len(), 32);
     assert_eq!(list(&some(33)).unwrap_err().to_string(), "/memory-regions: 33 regions; the limit is 32");
-    let message = "/memory-regions: it must have a node `for at least one region`";
+    let message = "/memory-regions: a node is missing there: at least one region";
     assert_eq!(list("").unwrap_err().to_string(), message);
     assert_eq!(
         refused(REGIONS, "arm,ffa-manifest-device-regions", "other"),
@@ -399,6 +399,11 @@ fn rx_and_tx_buffers_are_two_regions_of_one_size() {
         (
             "<0x0 0xe800000>; pages-count = <1>; attributes = <3>",
             "<0x0 0xe800000>; pages-count = <1>; attributes = <1>",
+            "`rx-buffer` is rx-buffer; it must be a region that is secure, readable and writable",
+        ),
+        (
+            "<0x0 0xe800000>; pages-count = <1>; attributes = <3>",
+            "<0x0 0xe800000>; pages-count = <1>; attributes = <0xb>",
             "`rx-buffer` is rx-buffer; it must be a region that is secure, readable and writable",
         ),
         ("tx-buffer = <&tx>;", "", "`tx-buffer` is missing; it must be a number of one or two cells"),

@@ -89,7 +89,7 @@ fn the_attribute_node_must_be_complete_and_within_limits() {
 fn the_three_nodes_must_be_there() {
     for node in ["attribute", "hypervisor", "cpus"] {
         let message = spmc_refused(&std::format!("\t{node} {{"), "\tother {");
-        assert_eq!(message, std::format!("/: it must have a node `{node}`"));
+        assert_eq!(message, std::format!("/: a node is missing there: {node}"));
     }
 }
 
@@ -257,7 +257,7 @@ fn there_are_one_to_256_pes() {
     assert_eq!(spmc_of(&some(257)).unwrap_err().to_string(), "/cpus: 257 PEs; the limit is 256");
     assert_eq!(
         spmc_of(&some(0)).unwrap_err().to_string(),
-        "/cpus: it must have a node `cpu@... with device_type \"cpu\"`"
+        "/cpus: a node is missing there: cpu@... with device_type \"cpu\""
     );
 }
 
