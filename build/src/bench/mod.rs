@@ -1,0 +1,128 @@
+//! `cargo xtask bench`: executed instructions for each call, counted exactly by a QEMU plugin on one PE.
+
+mod counts;
+mod record;
+mod report;
+mod rows;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSegment};
+
+use crate::cli::BenchArgs;
+use crate::machine;
+use crate::platform::Platform;
+use crate::project;
+use counts::{Counts, Plan};
+use record::Record;
+
+/// What tells the Normal-world image to run the bench instead of the tests: "BENCHFNI" at this address.
+const REQUEST: &str = "loader,addr=0x60f00000,data=0x42454e4348464e49,data-len=8";
+
+/// The recorded figures, committed.
+const RECORD: &str = "tests/bench.json";
+
+/// What a run measured.
+pub struct Figures {
+    counts: Counts,
+    /// `spmc.bin` in bytes.
+    image: u64,
+    /// What the image takes of memory, with its stacks, tables and pool, in bytes.
+    ram: u64,
+}
+
+/// Measures, prints the table beside the reference's figures and writes it under `target/bench/`; with
+/// `--record` no later change may exceed these figures.
+///
+/// # Errors
+/// If the stack cannot be built or run, or the counts do not add up.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let figures = measure(args.platform)?;
+    println!("{}\n{}", report::symbols(&figures), report::markdown(&figures));
+    for (row, copies) in copying(&figures) {
+        println!("{row}: {copies} runs on the path of the message");
+    }
+    if args.record {
+        fs::write(project::root().join(RECORD), Record::of(&figures).text()?)?;
+    }
+    Ok(())
+}
+
+/// Measures and compares with the record: one line for each figure, with its failure.
+///
+/// # Errors
+/// As [`run`]; and if there is no record.
+pub fn guard(platform: Platform) -> Result<Vec<(String, Option<String>)>> {
+    let record = fs::read_to_string(project::root().join(RECORD)).context(RECORD)?;
+    let figures = measure(platform)?;
+    let mut lines = Record::parse(&record)?.regressions(&Record::of(&figures));
+    for (row, copies) in copying(&figures) {
+        lines.push((format!("{row}, copying"), Some(format!("{copies} runs on the path of the message"))));
+    }
+    Ok(lines)
+}
+
+/// The message rows on whose path something is copied or cleared, with what does it.
+fn copying(figures: &Figures) -> Vec<(&'static str, String)> {
+    let rows = rows::ROWS.iter().zip(&figures.counts.rows);
+    rows.map(|(row, cost)| (row.name, cost.copying().join(", ")))
+        .filter(|(_, copies)| !copies.is_empty())
+        .collect()
+}
+
+fn measure(platform: Platform) -> Result<Figures> {
+    let plugin = plugin()?;
+    let folder = project::target().join("bench");
+    fs::create_dir_all(&folder)?;
+    let stack = machine::build(platform, &[])?;
+    let spmc = fs::read(&stack.spmc_elf)?;
+    let plan = Plan::new(&spmc, &fs::read(&stack.normal_elf)?)?;
+    let (plan_file, out_file) = (folder.join("plan.txt"), folder.join("counts.txt"));
+    fs::write(&plan_file, &plan.text)?;
+    let counter = format!("{},plan={},out={}", plugin.display(), plan_file.display(), out_file.display());
+    let console = stack.run(1, &["-device", REQUEST, "-plugin", &counter])?;
+    ensure!(console.ended, "the bench did not end; the Normal world said:\n{}", console.normal);
+    let output = fs::read_to_string(&out_file).context("the counter's output")?;
+    let counts =
+        plan.counts(&output).with_context(|| format!("the Normal world said:\n{}", console.normal))?;
+    let figures = Figures { counts, image: fs::metadata(&stack.spmc_bin)?.len(), ram: memory(&spmc)? };
+    fs::write(folder.join("bench.md"), report::markdown(&figures))?;
+    fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
+    Ok(figures)
+}
+
+/// From the image's first byte to the last one of its loaded segments.
+fn memory(elf: &[u8]) -> Result<u64> {
+    let file = object::File::parse(elf)?;
+    file.segments()
+        .map(|segment| segment.address() + segment.size())
+        .max()
+        .context("the SPMC has no segments")
+}
+
+/// Builds the plugin and says where it is.
+fn plugin() -> Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "counter",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = command.current_dir(project::root()).stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("the counter does not build");
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    let library = messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let name = message["target"]["name"].as_str()?;
+        (name == "counter").then(|| message["filenames"][0].as_str().map(PathBuf::from))?
+    });
+    library.context("cargo names no library of the counter")
+}

@@ -1,0 +1,169 @@
+//! Rules broken one by one: each must turn a test red. The list is `tests/mutations.toml`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+
+use crate::project;
+
+/// The committed list.
+const LIST: &str = "tests/mutations.toml";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    mutation: Vec<Mutation>,
+}
+
+/// A rule of the product and the change that breaks it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mutation {
+    /// The rule in a few words.
+    pub rule: String,
+    /// The file that holds it, from the project's root.
+    file: PathBuf,
+    /// The text that states it: it stands exactly once in the file.
+    from: String,
+    /// What breaks it.
+    to: String,
+    /// The host test that must fail.
+    pub test: String,
+    /// The target test that must fail, where the rule is seen there too.
+    pub target_test: Option<String>,
+}
+
+/// Reads the committed list.
+///
+/// # Errors
+/// If it is missing or is not what [`Mutation`] says.
+pub fn list() -> Result<Vec<Mutation>> {
+    let text = fs::read_to_string(project::root().join(LIST)).context(LIST)?;
+    Ok(toml::from_str::<List>(&text).context(LIST)?.mutation)
+}
+
+/// A copy of the project's tracked files, in which rules are broken.
+pub struct Scratch {
+    root: PathBuf,
+}
+
+impl Scratch {
+    /// Brings the copy up to date; what was built there before is kept.
+    ///
+    /// # Errors
+    /// If a file cannot be copied.
+    pub fn new() -> Result<Self> {
+        let root = project::target().join("mutations");
+        let output =
+            Command::new("git").arg("ls-files").current_dir(project::root()).output().context("git")?;
+        ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
+        for file in String::from_utf8(output.stdout)?.lines() {
+            copy_if_changed(&project::root().join(file), &root.join(file))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The copy's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Breaks the rule, does `attempt`, and mends it again.
+    ///
+    /// # Errors
+    /// If the rule's text is not there exactly once, or `attempt` fails.
+    pub fn broken<T>(&self, mutation: &Mutation, attempt: impl FnOnce() -> Result<T>) -> Result<T> {
+        let path = self.root.join(&mutation.file);
+        let intact = fs::read_to_string(&path).with_context(|| mutation.file.display().to_string())?;
+        fs::write(&path, broken(&intact, mutation)?)?;
+        let result = attempt();
+        fs::write(&path, intact)?;
+        result
+    }
+
+    /// Whether the mutation's host test fails in the copy. `Err` if it does not even run.
+    ///
+    /// # Errors
+    /// If the broken copy does not build or the test is not found.
+    pub fn host_test_fails(&self, mutation: &Mutation) -> Result<bool> {
+        let mut command = Command::new("cargo");
+        command.args([
+            "test",
+            "--quiet",
+            "--no-fail-fast",
+            "-p",
+            "manager",
+            "-p",
+            "scenarios",
+            "--all-features",
+        ]);
+        command.args(["--", &mutation.test]).current_dir(&self.root);
+        // One folder for all mutations, apart from the product's own.
+        command.env("CARGO_TARGET_DIR", self.root.join("target"));
+        let output = command.output().context("cargo test")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        if !text.contains("test result:") {
+            bail!("the broken copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        if !text.lines().any(|line| line.contains("test result:") && !line.contains(" 0 passed; 0 failed")) {
+            bail!("no test has the name {}", mutation.test);
+        }
+        Ok(!output.status.success())
+    }
+}
+
+fn broken(text: &str, mutation: &Mutation) -> Result<String> {
+    let count = text.matches(&mutation.from).count();
+    ensure!(
+        count == 1,
+        "{} holds the text of the rule \"{}\" {count} times, not once",
+        mutation.file.display(),
+        mutation.rule
+    );
+    Ok(text.replacen(&mutation.from, &mutation.to, 1))
+}
+
+/// Copies a file unless it is the same already, so that Cargo rebuilds only what changed.
+fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
+    let Ok(wanted) = fs::read(from) else { return Ok(()) };
+    if fs::read(to).is_ok_and(|there| there == wanted) {
+        return Ok(());
+    }
+    fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+    fs::write(to, wanted).with_context(|| to.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutation(from: &str) -> Mutation {
+        let text = format!("rule = \"r\"\nfile = \"f\"\nfrom = \"{from}\"\nto = \"new\"\ntest = \"t\"\n");
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_rule_is_broken_in_one_place() {
+        assert_eq!(broken("an old text", &mutation("old")).unwrap(), "an new text");
+    }
+
+    #[test]
+    fn an_anchor_that_is_missing_or_ambiguous_is_a_failure() {
+        assert!(broken("a text", &mutation("old")).is_err());
+        assert!(broken("old and old", &mutation("old")).is_err());
+    }
+
+    #[test]
+    fn the_committed_list_breaks_rules_that_exist() {
+        let list = list().unwrap();
+        assert!(list.len() >= 10, "ten rules at least");
+        assert!(list.iter().filter(|mutation| mutation.target_test.is_some()).count() >= 3);
+        for mutation in &list {
+            let text = fs::read_to_string(project::root().join(&mutation.file)).unwrap();
+            assert_ne!(broken(&text, mutation).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `cargo xtask test`: every test of the project, on the host and on QEMU, closing with `N passed, N failed`.
+
+mod fuzz;
+mod host;
+mod lines;
+mod long;
+mod tally;
+mod target;
+
+use anyhow::Result;
+
+use crate::cli::TestArgs;
+use crate::platform::Platform;
+use tally::Tally;
+
+/// Runs the tests that were asked for. All run, whatever fails before.
+///
+/// # Errors
+/// If a test failed, or none matched.
+pub fn run(args: &TestArgs) -> Result<()> {
+    let mut tally = Tally::new(args.filter.as_deref());
+    host::run(&mut tally, args.filter.as_deref());
+    fuzz::smoke(&mut tally);
+    if !args.host {
+        for platform in
+            Platform::ALL.iter().filter(|platform| args.platform.is_none_or(|only| only == **platform))
+        {
+            target::run(&mut tally, *platform);
+        }
+    }
+    if args.long {
+        fuzz::soak(&mut tally);
+        long::broken_rules(&mut tally, !args.host);
+    }
+    tally.close()
+}
