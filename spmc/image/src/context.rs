@@ -41,16 +41,11 @@ pub struct El1 {
 
 /// V0-V31, FPCR and FPSR, in the order of simd.S.
 #[repr(C, align(16))]
+#[derive(Default)]
 pub struct Vectors {
     v: [u128; 32],
     fpcr: u64,
     fpsr: u64,
-}
-
-impl Default for Vectors {
-    fn default() -> Self {
-        Self { v: [0; 32], fpcr: 0, fpsr: 0 }
-    }
 }
 
 impl Vectors {

@@ -32,7 +32,7 @@ pub fn limit(end: usize) {
 /// How many bytes are left.
 #[must_use]
 pub fn left() -> usize {
-    HEAP.end.load(Ordering::Relaxed) - HEAP.next.load(Ordering::Relaxed)
+    HEAP.end.load(Ordering::Relaxed).saturating_sub(HEAP.next.load(Ordering::Relaxed))
 }
 
 /// Gives out nothing any more: an allocation is an assertion from here on.

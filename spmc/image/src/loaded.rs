@@ -9,6 +9,7 @@ use crate::simd::NormalSimd;
 use crate::sysregs;
 
 unsafe extern "C" {
+    fn copy_high(to: *mut u64, from: *const u64);
     fn save_el1(set: *mut El1);
     fn load_el1(set: *const El1);
     fn save_keys(set: *mut Keys);
@@ -57,7 +58,7 @@ impl Loaded {
 
     /// Takes the Normal world's registers out of the PE.
     pub fn leave_normal(&mut self, frame: &Frame) {
-        self.normal.high = high(frame);
+        keep_high(frame, &mut self.normal.high);
         // SAFETY: the set is this PE's alone.
         unsafe { save_el1(&raw mut self.normal.el1) };
         if !self.features.timer_traps {
@@ -92,7 +93,7 @@ impl Loaded {
 
     /// Takes the registers of the context that ran out of the PE.
     pub fn leave(&mut self, context: &mut Context, frame: &Frame) {
-        context.banked.high = high(frame);
+        keep_high(frame, &mut context.banked.high);
         // SAFETY: the context is lent to this PE.
         unsafe {
             save_el1(&raw mut context.banked.el1);
@@ -185,16 +186,16 @@ impl Loaded {
     }
 }
 
-/// x8-x17 of the frame.
+/// Keeps x8-x17 of the frame.
 #[inline(always)]
-fn high(frame: &Frame) -> [u64; 10] {
-    let mut high = [0; 10];
-    high.copy_from_slice(&frame.x[8..]);
-    high
+fn keep_high(frame: &Frame, high: &mut [u64; 10]) {
+    // SAFETY: both hold ten words. The routine is there because compiled code would call `memcpy`.
+    unsafe { copy_high(high.as_mut_ptr(), frame.x[8..].as_ptr()) };
 }
 
 /// Sets x8-x17 of the frame.
 #[inline(always)]
 fn set_high(frame: &mut Frame, high: &[u64; 10]) {
-    frame.x[8..].copy_from_slice(high);
+    // SAFETY: as in `keep_high`.
+    unsafe { copy_high(frame.x[8..].as_mut_ptr(), high.as_ptr()) };
 }
