@@ -94,13 +94,20 @@ pub fn uuid64(frame: &Frame, first: usize) -> Uuid {
     Uuid::from_bytes(bytes)
 }
 
-/// Fills x0-x7: `results` and zeroes behind them.
-#[inline]
+/// Fills x0-x7: `results` and zeroes behind them. Register by register: a copy of an array would be a call of
+/// `memcpy` on the message path.
+#[inline(always)]
 pub fn answer<const N: usize>(frame: &mut Frame, results: [u64; N]) {
     const { assert!(N <= 8) };
-    let mut x = [0; 8];
-    x[..N].copy_from_slice(&results);
-    frame.x[..8].copy_from_slice(&x);
+    let result = |register: usize| if register < N { results[register] } else { 0 };
+    frame.x[0] = result(0);
+    frame.x[1] = result(1);
+    frame.x[2] = result(2);
+    frame.x[3] = result(3);
+    frame.x[4] = result(4);
+    frame.x[5] = result(5);
+    frame.x[6] = result(6);
+    frame.x[7] = result(7);
 }
 
 /// FFA_SUCCESS without results.

@@ -1,6 +1,7 @@
 //! Who takes part: endpoints, partitions, execution contexts and PEs, parsed once and never a bare number again.
 
 use core::fmt;
+use core::num::NonZeroU32;
 
 /// An FF-A endpoint or framework component, by its 16-bit id (FF-A 1.2, 6.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,47 +98,84 @@ impl CpuId {
 }
 
 /// One execution context of one partition.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct VcpuId {
-    partition: PartitionIndex,
-    index: u8,
-    slot: u16,
-}
+///
+/// One word, because it is compared and passed on with every message: the slot in bits 31:16, the partition's index
+/// plus one in bits 15:8 (so that `Option` needs no word of its own), the number within it in bits 7:0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VcpuId(NonZeroU32);
 
 impl VcpuId {
     /// Context `index` of `partition`, which is number `slot` among all contexts of all partitions.
     #[must_use]
     pub const fn new(partition: PartitionIndex, index: u8, slot: u16) -> Self {
-        Self { partition, index, slot }
+        // An index is below MAX_PARTITIONS, so one more fits its eight bits and is not zero.
+        let partition = NonZeroU32::MIN.saturating_add(partition.0 as u32);
+        let word = (slot as u32) << 16 | partition.get() << 8 | index as u32;
+        match NonZeroU32::new(word) {
+            Some(word) => Self(word),
+            None => Self(partition),
+        }
     }
 
     /// Its partition.
+    #[inline]
     #[must_use]
     pub const fn partition(self) -> PartitionIndex {
-        self.partition
+        PartitionIndex((self.0.get() >> 8 & 0xFF) as u8 - 1)
     }
 
     /// Its number within the partition.
+    #[inline]
     #[must_use]
     pub const fn index(self) -> u8 {
-        self.index
+        self.0.get() as u8
     }
 
     /// Its number among all contexts of all partitions: where the image keeps its registers.
+    #[inline]
     #[must_use]
-    pub fn slot(self) -> usize {
-        usize::from(self.slot)
+    pub const fn slot(self) -> usize {
+        (self.0.get() >> 16) as usize
     }
 
     /// As FFA_RUN, FFA_INTERRUPT and FFA_YIELD name it: endpoint id in bits 31:16, vCPU in bits 15:0.
     #[must_use]
     pub const fn target_information(self) -> u64 {
-        ((self.partition.id().get() as u64) << 16) | self.index as u64
+        ((self.partition().id().get() as u64) << 16) | self.index() as u64
+    }
+}
+
+impl fmt::Debug for VcpuId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for VcpuId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.partition.id(), self.index)
+        write!(f, "{}.{}", self.partition().id(), self.index())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_is_its_partition_its_number_and_its_slot() {
+        for (partition, index, slot) in [(0, 0, 0), (0, 0xFF, 0xFFFF), (MAX_PARTITIONS - 1, 7, 9)] {
+            let partition = PartitionIndex::new(partition).unwrap();
+            let vcpu = VcpuId::new(partition, index, slot);
+            assert_eq!((vcpu.partition(), vcpu.index(), vcpu.slot()), (partition, index, usize::from(slot)));
+        }
+        assert_eq!(size_of::<Option<VcpuId>>(), 4);
+    }
+
+    #[test]
+    fn ids_beyond_the_partitions_are_nobodys() {
+        assert_eq!(PartitionIndex::from_id(EndpointId::SPMC), None);
+        assert_eq!(PartitionIndex::from_id(EndpointId::NORMAL), None);
+        assert_eq!(PartitionIndex::from_id(EndpointId::SPMD), None);
+        assert_eq!(PartitionIndex::from_id(EndpointId::new(0x8001)).map(PartitionIndex::get), Some(0));
     }
 }

@@ -136,7 +136,7 @@ impl Spmc {
                 Caller::Partition(self.partition_of(vcpu), vcpu)
             }
         };
-        let at = Entry { spmc: self, cpu, hw, frame, caller, version: V1_2, held: Holding::nothing() };
+        let at = &mut Entry { spmc: self, cpu, hw, frame, caller, version: V1_2, held: Holding::nothing() };
         match exit {
             Exit::Booted => calls::booted(at),
             Exit::Normal => calls::normal(at),

@@ -114,8 +114,7 @@ pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
 }
 
 /// A physical interrupt took the PE from the partition that ran.
-pub fn interrupted(mut at: Entry<'_>) -> Next {
-    let at = &mut at;
+pub fn interrupted(at: &mut Entry<'_>) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     if partition.is_aborted() {
         return lifecycle::abandon(at, vcpu);

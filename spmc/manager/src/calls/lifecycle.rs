@@ -10,10 +10,10 @@ use crate::exit::{Deliver, Fault, Next};
 use crate::state::vcpu::Model;
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
-pub fn booted(mut at: Entry<'_>) -> Next {
+pub fn booted(at: &mut Entry<'_>) -> Next {
     at.cpu.begin_boot();
     at.hw.hold_normal();
-    start_next(&mut at)
+    start_next(at)
 }
 
 /// A context's first FFA_MSG_WAIT: it has initialised.
@@ -59,8 +59,7 @@ pub fn error(at: &mut Entry<'_>) -> Outcome {
 }
 
 /// The partition that ran did what it must not do.
-pub fn fault(mut at: Entry<'_>, fault: &Fault) -> Next {
-    let at = &mut at;
+pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     let Fault { syndrome, address, ipa, pc } = *fault;
     let ipa = ipa.unwrap_or(address);

@@ -121,26 +121,26 @@ impl From<Refusal> for FfaError {
 }
 
 /// A call of the Normal world, handed over by the SPMD.
-pub fn normal(mut at: Entry<'_>) -> Next {
+pub fn normal(at: &mut Entry<'_>) -> Next {
     use arm_ffa::FuncId::{Interrupt32, MsgSendDirectReq32};
     let function = abi::function(at.frame);
     // Only the SPMD can have the SPMD's id as the source: it refuses it to the Normal world.
     if function == MsgSendDirectReq32 as u32 && abi::endpoints(at.frame).0 == EndpointId::SPMD {
-        return power::spmd_message(&mut at);
+        return power::spmd_message(at);
     }
     if function == Interrupt32 as u32 {
-        return cycles::interrupt_in_normal_world(&mut at);
+        return cycles::interrupt_in_normal_world(at);
     }
     at.version = at.spmc.normal().version.used_by(is_version(function));
     dispatch(at, function)
 }
 
 /// A call of the partition that ran on this PE.
-pub fn partition(mut at: Entry<'_>) -> Next {
+pub fn partition(at: &mut Entry<'_>) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     // Another context of it was aborted meanwhile: this one honours that now.
     if partition.is_aborted() {
-        return lifecycle::abandon(&mut at, vcpu);
+        return lifecycle::abandon(at, vcpu);
     }
     let function = abi::function(at.frame);
     at.version = partition.version().used_by(is_version(function));
@@ -151,9 +151,9 @@ const fn is_version(function: u32) -> bool {
     function == arm_ffa::FuncId::Version as u32
 }
 
-fn dispatch(mut at: Entry<'_>, function: u32) -> Next {
+fn dispatch(at: &mut Entry<'_>, function: u32) -> Next {
     let outcome = match table::find(function) {
-        Some(call) => call.admit(&mut at).and_then(|()| (call.handler)(&mut at)),
+        Some(call) => call.admit(at).and_then(|()| (call.handler)(at)),
         None if abi::is_ffa(function) => Err(FfaError::NotSupported),
         None => {
             // SMCCC 1.2, 5.2: an unknown call answers -1, not an FF-A error.

@@ -56,8 +56,8 @@ pub struct Call {
     pub instances: Instances,
     /// When a partition may call it; [`FfaError::Denied`] otherwise.
     pub models: Models,
-    /// Bit n set: register n must be zero.
-    pub zero: u8,
+    /// The bits of x0-x7 that must be zero, if any must be.
+    pub zero: Option<[u64; 8]>,
     /// What does it.
     pub handler: fn(&mut Entry<'_>) -> Outcome,
 }
@@ -71,7 +71,7 @@ const ANY: Models = Models::all();
 const WORKING: Models = Models::RUN.union(Models::DIRECT);
 const INIT_OR_RUN: Models = Models::INIT.union(Models::RUN);
 
-/// Registers `from..=7`.
+/// Registers `first..=7`.
 const fn from(first: u32) -> u8 {
     0xFF << first
 }
@@ -84,6 +84,15 @@ const fn call(
     zero: u8,
     handler: fn(&mut Entry<'_>) -> Outcome,
 ) -> Call {
+    // A 32-bit call does not see the upper halves (SMCCC 1.2, 3.1).
+    let bits = if (function as u32) >> 30 & 1 == 0 { 0xFFFF_FFFF } else { u64::MAX };
+    let mut masks = [0; 8];
+    let mut register = 0;
+    while register < 8 {
+        masks[register] = if zero >> register & 1 != 0 { bits } else { 0 };
+        register += 1;
+    }
+    let zero = if zero == 0 { None } else { Some(masks) };
     Call { function, since, instances, models, zero, handler }
 }
 
@@ -179,21 +188,13 @@ impl Call {
                 return Err(FfaError::Denied);
             }
         }
-        if self.zero != 0 && !self.zeroes_hold(at) {
-            return Err(FfaError::InvalidParameters);
-        }
-        Ok(())
-    }
-
-    fn zeroes_hold(&self, at: &Entry<'_>) -> bool {
-        // A 32-bit call does not see the upper halves (SMCCC 1.2, 3.1).
-        let mask = if self.function.is_32bit() { u64::from(u32::MAX) } else { u64::MAX };
-        let mut seen = 0;
-        for (register, x) in at.frame.x[..8].iter().enumerate() {
-            if self.zero >> register & 1 != 0 {
-                seen |= x & mask;
+        if let Some(masks) = &self.zero {
+            let x = &at.frame.x;
+            let seen = masks.iter().zip(x).fold(0, |seen, (mask, x)| seen | x & mask);
+            if seen != 0 {
+                return Err(FfaError::InvalidParameters);
             }
         }
-        seen == 0
+        Ok(())
     }
 }
