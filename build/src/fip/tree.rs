@@ -1,0 +1,137 @@
+//! Device trees: sources to blobs with dtc, and the few values that the build reads from them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail};
+use fdt::Fdt;
+use uuid::Uuid;
+
+/// A device tree, and the file that a message about it names.
+pub struct Tree {
+    source: PathBuf,
+    /// The blob.
+    pub blob: Vec<u8>,
+}
+
+/// A node of the SPMC manifest that describes a partition (FF-A has no binding for it; this is the field's own).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Vm {
+    /// `vmN`: the partition's id is 0x8000 + N.
+    pub number: u16,
+    /// `load_address`.
+    pub address: u64,
+    /// `mem_size` in bytes.
+    pub size: u64,
+}
+
+impl Tree {
+    /// Compiles a source (`.dts`), or takes a blob after dtc has read it through.
+    ///
+    /// # Errors
+    /// If dtc refuses it.
+    pub fn read(source: &Path) -> Result<Self> {
+        let format =
+            if source.extension().is_some_and(|extension| extension == "dtb") { "dtb" } else { "dts" };
+        let mut command = Command::new("dtc");
+        command.args(["-q", "-I", format, "-O", "dtb"]).arg(source);
+        let output = command.output().context("dtc (cargo xtask setup installs it)")?;
+        if !output.status.success() {
+            bail!("{}: {}", source.display(), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(Self { source: source.to_owned(), blob: output.stdout })
+    }
+
+    /// Writes the blob to a file.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, &self.blob).with_context(|| path.display().to_string())
+    }
+
+    /// A number of one or two cells.
+    ///
+    /// # Errors
+    /// If the property is missing or of another size; the message names file, node and property.
+    pub fn number(&self, node: &str, property: &str) -> Result<u64> {
+        let value = self.bytes(node, property)?;
+        let value = value.with_context(|| self.named(node, property, "missing"))?;
+        let mut bytes = [0; 8];
+        if ![4, 8].contains(&value.len()) {
+            bail!(self.named(node, property, "not a number of one or two cells"));
+        }
+        bytes[8 - value.len()..].copy_from_slice(&value);
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    /// The UUIDs of a partition manifest: four words each, each word's lowest byte first in the UUID's text
+    /// (the binding of FF-A manifests).
+    ///
+    /// # Errors
+    /// If there is none or the property has another size.
+    pub fn uuids(&self) -> Result<Vec<Uuid>> {
+        let value = self.bytes("/", "uuid")?.unwrap_or_default();
+        if value.is_empty() || value.len() % 16 != 0 {
+            bail!(self.named("/", "uuid", "not one or more UUIDs of four words"));
+        }
+        Ok(value.chunks_exact(16).map(uuid).collect())
+    }
+
+    /// The partitions of an SPMC manifest, by their ids.
+    ///
+    /// # Errors
+    /// If one lacks a property.
+    pub fn vms(&self) -> Result<Vec<Vm>> {
+        let tree = self.parsed()?;
+        let hypervisor = tree
+            .find_node("/hypervisor")
+            .with_context(|| format!("{}: /hypervisor: missing", self.source.display()))?;
+        let mut vms = Vec::new();
+        for name in hypervisor.children().map(|node| node.name) {
+            let Some(number) = name.strip_prefix("vm").and_then(|number| number.parse().ok()) else {
+                continue;
+            };
+            let node = format!("/hypervisor/{name}");
+            let (address, size) = (self.number(&node, "load_address")?, self.number(&node, "mem_size")?);
+            vms.push(Vm { number, address, size });
+        }
+        vms.sort_by_key(|vm| vm.number);
+        Ok(vms)
+    }
+
+    fn parsed(&self) -> Result<Fdt<'_>> {
+        Fdt::new(&self.blob).map_err(|error| anyhow!("{}: {error}", self.source.display()))
+    }
+
+    fn bytes(&self, node: &str, property: &str) -> Result<Option<Vec<u8>>> {
+        let tree = self.parsed()?;
+        let node = tree.find_node(node).with_context(|| self.named(node, property, "no such node"))?;
+        Ok(node.property(property).map(|property| property.value.to_vec()))
+    }
+
+    fn named(&self, node: &str, property: &str, what: &str) -> String {
+        format!("{}: {}/{property}: {what}", self.source.display(), node.trim_end_matches('/'))
+    }
+}
+
+fn uuid(words: &[u8]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(words);
+    for word in bytes.chunks_exact_mut(4) {
+        word.reverse();
+    }
+    Uuid::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_s_words_have_their_lowest_byte_first() {
+        let words = [0x2e1c_7f5d_u32, 0x604e_3b8a, 0x2f3c_1d9b, 0x419d_7e6a].map(u32::to_be_bytes).concat();
+        assert_eq!(uuid(&words).to_string(), "5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41");
+    }
+}

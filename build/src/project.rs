@@ -1,0 +1,60 @@
+//! Where things lie: the project's own folders and those under `target/`.
+
+use std::path::{Path, PathBuf};
+
+use crate::platform::Platform;
+
+/// The top folder of the project.
+#[must_use]
+pub fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
+
+/// Everything that is built, fetched or written: `target/` of the project.
+#[must_use]
+pub fn target() -> PathBuf {
+    root().join("target")
+}
+
+/// The firmware of a platform: `spmc.elf`, `spmc.bin`, `normal.bin`, `bl1.bin`, `fip.bin`, `flash.bin`.
+#[must_use]
+pub fn firmware(platform: Platform) -> PathBuf {
+    target().join("firmware").join(platform.name())
+}
+
+/// The partitions' images: `echo.elf`, `echo.bin`, ...
+#[must_use]
+pub fn partitions() -> PathBuf {
+    target().join("partitions")
+}
+
+/// What a run leaves behind: the consoles, one file each.
+#[must_use]
+pub fn runs(platform: Platform) -> PathBuf {
+    target().join("run").join(platform.name())
+}
+
+/// The manifests and the layout of a platform.
+#[must_use]
+pub fn manifests(platform: Platform) -> PathBuf {
+    root().join("manifests").join(platform.name())
+}
+
+/// Files that were fetched, as they came.
+#[must_use]
+pub fn downloads() -> PathBuf {
+    target().join("downloads")
+}
+
+/// What long commands printed.
+#[must_use]
+pub fn logs() -> PathBuf {
+    target().join("logs")
+}
+
+/// Own build folder of what runs on the target, so that it and xtask do not wait for each other's lock.
+#[must_use]
+pub fn bare() -> PathBuf {
+    target().join("bare")
+}

@@ -1,0 +1,250 @@
+//! A machine: QEMU with its consoles, and what is printed there, line by line.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+use std::{env, process, thread};
+
+use anyhow::{Context, Result};
+
+use crate::console::{Console, Line, Splitter};
+use crate::platform::Platform;
+
+/// How long the reader waits before it looks whether QEMU has ended; so long stays an unfinished line unseen.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A machine that was not started yet.
+pub struct Machine {
+    platform: Platform,
+    flash: PathBuf,
+    pes: u32,
+    arguments: Vec<OsString>,
+    interactive: bool,
+}
+
+/// What a running machine did.
+#[derive(Debug)]
+pub enum Event {
+    /// A console printed a line.
+    Line(Line),
+    /// A console printed the beginning of a line and then nothing for a while: a prompt.
+    Unfinished(Line),
+    /// QEMU has ended.
+    Ended(ExitStatus),
+    /// Neither happened before the deadline.
+    Deadline,
+}
+
+/// A running machine. It ends with this value.
+pub struct Running {
+    qemu: Child,
+    bytes: Receiver<(Console, Vec<u8>)>,
+    socket: PathBuf,
+    consoles: [Output; 2],
+    lines: std::collections::VecDeque<Line>,
+    interactive: bool,
+}
+
+/// What one console printed: the file that keeps it, and the line that is being printed.
+struct Output {
+    file: File,
+    splitter: Splitter,
+}
+
+impl Machine {
+    /// A machine of a platform that starts from a flash, with one PE.
+    #[must_use]
+    pub fn new(platform: Platform, flash: &Path) -> Self {
+        Self { platform, flash: flash.to_owned(), pes: 1, arguments: Vec::new(), interactive: false }
+    }
+
+    /// With so many PEs.
+    #[must_use]
+    pub fn smp(mut self, pes: u32) -> Self {
+        self.pes = pes;
+        self
+    }
+
+    /// With more arguments for QEMU.
+    #[must_use]
+    pub fn arguments<T: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// With the terminal as the Normal world's keyboard; Ctrl-A X ends QEMU.
+    #[must_use]
+    pub fn interactive(mut self) -> Self {
+        self.interactive = true;
+        self
+    }
+
+    /// The command line of QEMU as far as it is the same for every run.
+    pub fn command(&self) -> Command {
+        let mut qemu = Command::new("qemu-system-aarch64");
+        qemu.args(["-machine", self.platform.description().machine, "-cpu", "max,pauth-impdef=on"]);
+        qemu.args(["-m", "2048", "-smp"]).arg(self.pes.to_string());
+        qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]).arg("-bios").arg(&self.flash);
+        qemu
+    }
+
+    /// Starts it; each console is also kept as a file in `folder`: `normal.log` and `secure.log`.
+    ///
+    /// # Errors
+    /// If QEMU or a file cannot be opened.
+    pub fn start(self, folder: &Path) -> Result<Running> {
+        fs::create_dir_all(folder)?;
+        let socket = socket_path();
+        let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
+        let mut qemu = self.command();
+        let mut chardev = OsString::from("socket,id=secure,path=");
+        chardev.push(escaped(&socket));
+        qemu.arg("-chardev").arg(chardev);
+        if self.interactive {
+            qemu.args(["-chardev", "stdio,id=normal,mux=on,signal=off", "-mon", "chardev=normal"]);
+            qemu.stdin(Stdio::inherit());
+        } else {
+            qemu.args(["-chardev", "stdio,id=normal", "-monitor", "none"]).stdin(Stdio::null());
+        }
+        qemu.args(["-serial", "chardev:normal", "-serial", "chardev:secure"]).args(&self.arguments);
+        let mut qemu = qemu
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("qemu-system-aarch64 (cargo xtask setup installs it)")?;
+        let (sender, bytes) = mpsc::channel();
+        if let Some(output) = qemu.stdout.take() {
+            forward(Console::Normal, move || Some(output), sender.clone());
+        }
+        forward(Console::Secure, move || listener.accept().ok().map(|(stream, _)| stream), sender);
+        let keep = |console: Console| -> Result<Output> {
+            let path = folder.join(format!("{}.log", console.name()));
+            let file = File::create(&path).with_context(|| path.display().to_string())?;
+            Ok(Output { file, splitter: Splitter::default() })
+        };
+        let consoles = [keep(Console::Normal)?, keep(Console::Secure)?];
+        let interactive = self.interactive;
+        Ok(Running { qemu, bytes, socket, consoles, lines: Default::default(), interactive })
+    }
+}
+
+impl Running {
+    /// What happens next, at most until the deadline.
+    ///
+    /// # Errors
+    /// If a console cannot be kept or QEMU cannot be asked.
+    pub fn next(&mut self, deadline: Option<Instant>) -> Result<Event> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                return Ok(Event::Line(line));
+            }
+            let left = deadline.map_or(POLL, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.bytes.recv_timeout(POLL.min(left)) {
+                Ok((console, bytes)) => self.take(console, &bytes)?,
+                Err(RecvTimeoutError::Disconnected) => return self.ended(),
+                Err(RecvTimeoutError::Timeout) => {
+                    if self.qemu.try_wait()?.is_some() {
+                        return self.ended();
+                    }
+                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                        return Ok(Event::Deadline);
+                    }
+                    if let Some(line) = self.unfinished() {
+                        return Ok(Event::Unfinished(line));
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, console: Console, bytes: &[u8]) -> Result<()> {
+        let output = &mut self.consoles[console as usize];
+        output.file.write_all(bytes)?;
+        self.lines.extend(output.splitter.push(bytes).into_iter().map(|text| Line { console, text }));
+        Ok(())
+    }
+
+    /// Everything that was printed is given out before the end is.
+    fn ended(&mut self) -> Result<Event> {
+        let status = self.qemu.wait()?;
+        while let Ok((console, bytes)) = self.bytes.recv_timeout(POLL) {
+            self.take(console, &bytes)?;
+        }
+        for console in [Console::Normal, Console::Secure] {
+            let rest = self.consoles[console as usize].splitter.finish();
+            self.lines.extend(rest.map(|text| Line { console, text }));
+        }
+        Ok(self.lines.pop_front().map_or(Event::Ended(status), Event::Line))
+    }
+
+    /// What the Normal world's console shows of an unfinished line, once for each state.
+    fn unfinished(&mut self) -> Option<Line> {
+        let splitter = &mut self.consoles[Console::Normal as usize].splitter;
+        let text = if self.interactive { splitter.unseen() } else { None };
+        text.map(|text| Line { console: Console::Normal, text })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail if QEMU has ended already, which is what is wanted.
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// Reads a console to its end in a thread of its own.
+fn forward<R: Read>(
+    console: Console,
+    open: impl FnOnce() -> Option<R> + Send + 'static,
+    sender: Sender<(Console, Vec<u8>)>,
+) {
+    thread::spawn(move || {
+        let Some(mut stream) = open() else { return };
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            if sender.send((console, buffer[..count].to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// A short name: a socket's has at most 108 bytes, a project may lie deep.
+fn socket_path() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    env::temp_dir().join(format!("hafnia-{}-{number}.socket", process::id()))
+}
+
+/// A file's name in one of QEMU's comma-separated options.
+#[must_use]
+pub fn escaped(path: &Path) -> OsString {
+    let mut escaped = OsString::new();
+    for (index, part) in path.to_string_lossy().split(',').enumerate() {
+        escaped.push(if index == 0 { "" } else { ",," });
+        escaped.push(part);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_name_does_not_end_it() {
+        assert_eq!(escaped(Path::new("/a,b/c")), "/a,,b/c");
+    }
+
+    #[test]
+    fn each_machine_has_a_socket_of_its_own() {
+        assert_ne!(socket_path(), socket_path());
+    }
+}

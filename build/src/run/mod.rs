@@ -1,0 +1,130 @@
+//! `cargo xtask run`: boots everything on QEMU and says whether all of it happened.
+
+mod demonstration;
+mod linux;
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::cli::{Normal, RunArgs};
+use crate::console::{Line, Screen};
+use crate::fip::{self, Bl33};
+use crate::platform::Platform;
+use crate::qemu::{Event, Machine};
+use crate::{image, project};
+use demonstration::Demonstration;
+
+/// No guest of ours takes so long, on the slowest of machines.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// QEMU ended by itself, or by what the guest did.
+    Ended(ExitStatus),
+    /// It was ended after the limit.
+    Limit,
+}
+
+/// Builds, boots and shows it.
+///
+/// # Errors
+/// If something does not build, or not all happened that was to be seen.
+pub fn run(args: &RunArgs) -> Result<()> {
+    match (args.normal, &args.fip.bl33) {
+        (_, Some(image)) => free(args, Bl33::Image(image.clone())),
+        (Normal::Tests, None) => {
+            let image = image::normal(args.fip.platform)?;
+            let firmware = fip::build(&args.fip, &Bl33::Image(image.bin), &[])?;
+            let demonstration = Demonstration::of_tests(&firmware.partitions);
+            judged(args, machine(args, &firmware.flash), demonstration)
+        }
+        (Normal::Linux, None) if is_interactive() || args.initrd.is_some() => free(args, Bl33::Kernel),
+        (Normal::Linux, None) => {
+            let firmware = fip::build(&args.fip, &Bl33::Kernel, &[])?;
+            let machine = linux::load(machine(args, &firmware.flash), args, false)?;
+            judged(args, machine, Demonstration::of_linux(&firmware.partitions))
+        }
+    }
+}
+
+/// Runs what a user brings or types at: there is nothing to judge but that QEMU ends well.
+fn free(args: &RunArgs, bl33: Bl33) -> Result<()> {
+    let firmware = fip::build(&args.fip, &bl33, &[])?;
+    let mut machine = machine(args, &firmware.flash);
+    if matches!(bl33, Bl33::Kernel) {
+        machine = linux::load(machine, args, true)?;
+    }
+    let mut limit = Some(LIMIT);
+    if is_interactive() {
+        eprintln!("Ctrl-A X ends QEMU");
+        machine = machine.interactive();
+        limit = None;
+    }
+    match watch(machine, args.fip.platform, limit.filter(|_| !args.gdb), |_| ())? {
+        End::Ended(status) if status.success() => Ok(()),
+        End::Ended(status) => bail!("QEMU ended with {status}"),
+        End::Limit => bail!("the machine did not end by itself within {} s", LIMIT.as_secs()),
+    }
+}
+
+/// Runs what is known, and compares what it says with what it should.
+fn judged(args: &RunArgs, machine: Machine, mut demonstration: Demonstration) -> Result<()> {
+    let limit = (!args.gdb).then_some(LIMIT);
+    let end = watch(machine, args.fip.platform, limit, |line| demonstration.see(line))?;
+    if end == End::Limit {
+        bail!(
+            "ended after {} s, waiting for {}",
+            LIMIT.as_secs(),
+            demonstration.awaited().unwrap_or_else(|| "the guest to power off".to_owned())
+        );
+    }
+    println!("{}", demonstration.verdict()?);
+    match end {
+        End::Ended(status) if !status.success() => bail!("QEMU ended with {status}"),
+        _ => Ok(()),
+    }
+}
+
+/// Starts a machine, shows what it prints and gives each line to `see`, until it ends.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn watch(
+    machine: Machine,
+    platform: Platform,
+    limit: Option<Duration>,
+    mut see: impl FnMut(&Line),
+) -> Result<End> {
+    let mut running = machine.start(&project::runs(platform))?;
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    let mut screen = Screen::new();
+    loop {
+        match running.next(deadline)? {
+            Event::Line(line) => {
+                screen.line(&line)?;
+                see(&line);
+            }
+            Event::Unfinished(line) => screen.unfinished(&line)?,
+            Event::Ended(status) => return Ok(End::Ended(status)),
+            Event::Deadline => return Ok(End::Limit),
+        }
+    }
+}
+
+fn machine(args: &RunArgs, flash: &Path) -> Machine {
+    let machine = Machine::new(args.fip.platform, flash).smp(args.smp).arguments(&args.qemu);
+    if args.gdb {
+        eprintln!("waiting for a debugger on port 1234; the symbols are in spmc.elf");
+        return machine.arguments(["-s", "-S"]);
+    }
+    machine
+}
+
+fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
