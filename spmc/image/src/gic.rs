@@ -29,11 +29,10 @@ fn pointer<T>(address: u64) -> NonNull<T> {
 }
 
 impl Gic {
-    /// The GIC of `platform`, ready on this PE: secure Group 1 enabled, nothing masked by priority.
+    /// The GIC of `platform`, ready on this PE: secure Group 1 enabled. EL3 has opened the priority mask.
     #[must_use]
     pub fn start(platform: &'static Platform) -> Self {
         GicCpuInterface::enable_system_register_el1();
-        GicCpuInterface::set_priority_mask(0xff);
         GicCpuInterface::enable_group1(true);
         sysregs::set_ich_hcr(sysregs::ICH_HCR);
         Self { platform }
@@ -55,14 +54,18 @@ impl Gic {
         }
     }
 
-    /// Lets only interrupts of the secure half of the priorities (below 0x80) through.
-    pub fn hold_normal(self) {
-        GicCpuInterface::set_priority_mask(0x80);
+    /// Lets only interrupts of the secure half of the priorities (below 0x80) through. The mask until now, which
+    /// both worlds share: [`Gic::release_normal`] wants it back.
+    #[must_use]
+    pub fn hold_normal(self) -> u8 {
+        let before = GicCpuInterface::get_priority_mask();
+        GicCpuInterface::set_priority_mask(before.min(0x80));
+        before
     }
 
-    /// Lets all through again.
-    pub fn release_normal(self) {
-        GicCpuInterface::set_priority_mask(0xff);
+    /// The mask is again what it was.
+    pub fn release_normal(self, before: u8) {
+        GicCpuInterface::set_priority_mask(before);
     }
 
     /// Disables `id`: for an SGI or PPI on this PE.

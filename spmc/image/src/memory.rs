@@ -51,13 +51,15 @@ impl Ranges {
 pub struct Machine {
     ranges: &'static Ranges,
     gic: Gic,
+    /// The priority mask from before interrupts of the Normal world were held, while they are.
+    held: Option<u8>,
 }
 
 impl Machine {
     /// The machine as this PE sees it.
     #[must_use]
     pub fn new(ranges: &'static Ranges, gic: Gic) -> Self {
-        Self { ranges, gic }
+        Self { ranges, gic, held: None }
     }
 }
 
@@ -102,11 +104,15 @@ impl Interrupts for Machine {
     }
 
     fn hold_normal(&mut self) {
-        self.gic.hold_normal();
+        if self.held.is_none() {
+            self.held = Some(self.gic.hold_normal());
+        }
     }
 
     fn release_normal(&mut self) {
-        self.gic.release_normal();
+        if let Some(before) = self.held.take() {
+            self.gic.release_normal(before);
+        }
     }
 }
 

@@ -60,6 +60,11 @@ impl PartitionIndex {
         u8::try_from(index).ok().filter(|i| usize::from(*i) < MAX_PARTITIONS).map(Self)
     }
 
+    /// The place before: `VcpuId` keeps places counted from 1.
+    const fn before(self) -> Self {
+        Self(self.0.wrapping_sub(1))
+    }
+
     /// Its place, counted from 0.
     #[must_use]
     pub fn get(self) -> usize {
@@ -121,7 +126,7 @@ impl VcpuId {
     #[inline]
     #[must_use]
     pub const fn partition(self) -> PartitionIndex {
-        PartitionIndex((self.0.get() >> 8 & 0xFF) as u8 - 1)
+        PartitionIndex((self.0.get() >> 8) as u8).before()
     }
 
     /// Its number within the partition.

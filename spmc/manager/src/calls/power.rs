@@ -51,7 +51,7 @@ pub fn secondary_entry(at: &mut Entry<'_>) -> Outcome {
     }
     let entry = at.frame.x[1];
     let memory = partition.config().memory;
-    if entry % 4 != 0 || !(memory.start()..memory.end()).contains(&entry) {
+    if !entry.is_multiple_of(4) || !(memory.start()..memory.end()).contains(&entry) {
         return Err(FfaError::InvalidParameters);
     }
     partition.set_secondary_entry(entry);
