@@ -17,8 +17,11 @@ use crate::project;
 /// The keys that Debian's suites are signed with.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The newer suites that sources and arm64 packages are fetched from, never installed from.
-pub const NEWER_SUITES: &[&str] = &["trixie", "forky", "sid"];
+/// The suites that sources are fetched from.
+const SOURCE_SUITES: &[&str] = &["trixie", "forky", "sid"];
+
+/// The suites that arm64 packages are fetched from, the steadier one first; never installed from.
+pub const PACKAGE_SUITES: &[&str] = &["forky", "sid"];
 
 /// How long fetching the lists may take.
 const UPDATE_LIMIT: Duration = Duration::from_secs(600);
@@ -206,12 +209,16 @@ fn install_sources(mirror: &Mirror, release: &str, security: Option<&str>) -> St
 
 /// The newer suites, sources and packages.
 fn download_sources(mirror: &Mirror) -> String {
-    paragraph("deb deb-src", &mirror.archive, &NEWER_SUITES.join(" "))
+    paragraph("deb", &mirror.archive, &PACKAGE_SUITES.join(" "))
+        + &paragraph("deb-src", &mirror.archive, &SOURCE_SUITES.join(" "))
 }
 
 /// One paragraph of a sources file (sources.list(5), deb822 style).
 fn paragraph(types: &str, address: &str, suites: &str) -> String {
-    format!("Types: {types}\nURIs: {address}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n\n")
+    format!(
+        "Types: {types}\nURIs: {address}\nSuites: {suites}\nComponents: main\nTargets: Packages Sources\n\
+         Signed-By: {KEYRING}\n\n"
+    )
 }
 
 #[cfg(test)]
@@ -236,7 +243,7 @@ mod tests {
             .flat_map(str::split_whitespace)
             .collect();
         assert_eq!(suites, ["bookworm", "bookworm-updates", "bookworm-backports", "bookworm-security"]);
-        assert!(NEWER_SUITES.iter().all(|newer| !text.contains(newer)));
+        assert!(SOURCE_SUITES.iter().all(|newer| !text.contains(newer)));
     }
 
     #[test]

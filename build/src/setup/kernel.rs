@@ -8,12 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail};
 use liblzma::read::XzDecoder;
 
-use super::apt::{Apt, Purpose};
+use super::apt::{Apt, PACKAGE_SUITES, Purpose};
 use super::{deb, sources, step};
 use crate::project;
-
-/// The suites that may have such a kernel, the steadier one first.
-const SUITES: &[&str] = &["forky", "sid"];
 
 /// The package that names the current kernel; the cloud flavour is the smallest.
 const META: &str = "linux-image-cloud-arm64";
@@ -71,7 +68,7 @@ fn stamp_start() -> String {
 /// Fetches the kernel of the first suite that has the driver; gives its version and the suite.
 fn fetch_first(apt: &Apt, folder: &Path) -> Result<(String, &'static str)> {
     let mut reasons = Vec::new();
-    for &suite in SUITES {
+    for &suite in PACKAGE_SUITES {
         sources::remove(folder)?;
         fs::create_dir_all(folder)?;
         match fetch_kernel(apt, suite, folder) {

@@ -9,7 +9,7 @@ mod kernel;
 mod mirror;
 mod sources;
 mod standard;
-mod step;
+pub mod step;
 mod sysroot;
 mod tools;
 

@@ -11,8 +11,9 @@ use toml::{Table, Value};
 
 use super::sources::{self, Source};
 use super::step::{self, Progress};
-use super::sysroot::{Compiler, TARGET};
+use super::sysroot::Compiler;
 use crate::project;
+use crate::toolchain::TARGET;
 
 /// The compiler's source, as Debian has it.
 const SOURCE: Source = Source {

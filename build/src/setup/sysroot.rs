@@ -10,9 +10,7 @@ use anyhow::{Context, Result};
 
 use super::{standard, step};
 use crate::project;
-
-/// What the SPMC, the partitions and the Normal-world tests are built for.
-pub const TARGET: &str = "aarch64-unknown-none-softfloat";
+use crate::toolchain::TARGET;
 
 /// How long rustup may take; where its server cannot be reached it tries for long.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(180);
