@@ -87,7 +87,9 @@ impl Machine {
 
     /// The command line of QEMU as far as it is the same for every run.
     pub fn command(&self) -> Command {
-        let mut qemu = Command::new("qemu-system-aarch64");
+        // It ends with this process, however that ends.
+        let mut qemu = Command::new("setpriv");
+        qemu.args(["--pdeathsig", "KILL", "qemu-system-aarch64"]);
         qemu.args(["-machine", self.platform.description().machine, "-cpu", "max,pauth-impdef=on"]);
         qemu.args(["-m", "2048", "-smp"]).arg(self.pes.to_string());
         qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]).arg("-bios").arg(&self.flash);
@@ -140,6 +142,10 @@ impl Running {
     /// If a console cannot be kept or QEMU cannot be asked.
     pub fn next(&mut self, deadline: Option<Instant>) -> Result<Event> {
         loop {
+            // First, as a guest may print without end.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Ok(Event::Deadline);
+            }
             if let Some(line) = self.lines.pop_front() {
                 return Ok(Event::Line(line));
             }
@@ -150,9 +156,6 @@ impl Running {
                 Err(RecvTimeoutError::Timeout) => {
                     if self.qemu.try_wait()?.is_some() {
                         return self.ended();
-                    }
-                    if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                        return Ok(Event::Deadline);
                     }
                     if let Some(line) = self.unfinished() {
                         return Ok(Event::Unfinished(line));
@@ -241,6 +244,24 @@ mod tests {
     #[test]
     fn a_comma_in_a_name_does_not_end_it() {
         assert_eq!(escaped(Path::new("/a,b/c")), "/a,,b/c");
+    }
+
+    #[test]
+    fn a_guest_that_prints_without_end_is_ended_at_the_deadline() {
+        let mut guest = Command::new("yes").stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, bytes) = mpsc::channel();
+        let output = guest.stdout.take();
+        forward(Console::Normal, move || output, sender);
+        let socket = socket_path();
+        let keep = || Output { file: File::create("/dev/null").unwrap(), splitter: Splitter::default() };
+        let consoles = [keep(), keep()];
+        let mut running =
+            Running { qemu: guest, bytes, socket, consoles, lines: Default::default(), interactive: false };
+        let start = Instant::now();
+        let deadline = Some(start + Duration::from_millis(200));
+        while !matches!(running.next(deadline).unwrap(), Event::Deadline) {
+            assert!(start.elapsed() < Duration::from_secs(10), "the deadline was missed");
+        }
     }
 
     #[test]

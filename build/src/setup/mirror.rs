@@ -49,9 +49,10 @@ impl Mirror {
 /// # Errors
 /// If apt cannot be asked or has no source that serves a Debian suite.
 pub fn find() -> Result<Vec<Mirror>> {
-    let lines =
-        step::output(Command::new("apt-get").args(["indextargets", "--format", "$(SITE) $(RELEASE)"]))
-            .context("cannot ask apt for its sources")?;
+    // Not `indextargets`: that names only sources whose lists were fetched, and a new machine may have none.
+    let addresses = step::output(Command::new("apt-get").args(["update", "--print-uris"]))
+        .context("cannot ask apt for its sources")?;
+    let lines = releases(&addresses);
     let mirrors = parse(&lines);
     if mirrors.is_empty() {
         bail!(
@@ -60,6 +61,16 @@ pub fn find() -> Result<Vec<Mirror>> {
         );
     }
     Ok(mirrors)
+}
+
+/// Lines of "address suite" for the suites whose signed lists `apt-get update` would fetch.
+fn releases(addresses: &str) -> String {
+    let release = |line: &str| {
+        let (address, _) = line.strip_prefix('\'')?.split_once('\'')?;
+        let (site, path) = address.split_once("/dists/")?;
+        Some(format!("{site} {}\n", path.strip_suffix("/InRelease")?))
+    };
+    addresses.lines().filter_map(release).collect()
 }
 
 /// Reads lines of "address suite".
@@ -158,6 +169,20 @@ mod tests {
         assert_eq!(archives, ["http://mirror.example/debian", "https://tools.example/linux/debian"]);
         assert_eq!(mirrors[0].security.as_deref(), Some("http://sec.example/debian-security"));
         assert_eq!(mirrors[0].suites, ["bookworm"]);
+    }
+
+    #[test]
+    fn sources_are_read_from_what_an_update_would_fetch() {
+        let text = releases(
+            "'http://mirror.example/debian/dists/bookworm/InRelease' mirror_InRelease 0 \n\
+             'http://mirror.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' mirror_Packages 0 \n\
+             'http://sec.example/debian-security/dists/bookworm-security/InRelease' sec_InRelease 0 \n\
+             'http://flat.example/./InRelease' flat_InRelease 0 \n",
+        );
+        assert_eq!(
+            text,
+            "http://mirror.example/debian bookworm\nhttp://sec.example/debian-security bookworm-security\n"
+        );
     }
 
     #[test]
