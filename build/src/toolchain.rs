@@ -1,8 +1,8 @@
 //! Cargo for what runs on the target, not on the machine that builds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, iter};
+use std::{env, fs};
 
 use anyhow::{Context, Result};
 
@@ -41,12 +41,26 @@ fn flags(sysroot: Option<PathBuf>) -> Result<Vec<String>> {
     for flag in ["relocation-model=pie", "link-arg=-pie", "force-frame-pointers=yes"] {
         flags.extend(["-C".to_owned(), flag.to_owned()]);
     }
-    let root = (text(project::root().to_owned())?, "hafnia");
-    let registry = text(cargo_home()?.join("registry/src"))?;
-    for (from, to) in iter::once(root).chain([(registry, "registry")]) {
-        flags.push(format!("--remap-path-prefix={from}={to}"));
+    let mut renamed = vec![(project::root().to_owned(), "hafnia")];
+    // Each registry has a folder that is named after its address, which is no property of the sources.
+    renamed.extend(registries(&cargo_home()?)?.into_iter().map(|folder| (folder, "registry")));
+    for (from, to) in renamed {
+        flags.push(format!("--remap-path-prefix={}={to}", text(from)?));
     }
     Ok(flags)
+}
+
+fn registries(cargo_home: &Path) -> Result<Vec<PathBuf>> {
+    let folder = cargo_home.join("registry/src");
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        folders.push(entry?.path());
+    }
+    folders.sort();
+    Ok(folders)
 }
 
 fn cargo_home() -> Result<PathBuf> {

@@ -229,6 +229,7 @@ impl Configuration {
                 (tree.blob, uuids, address)
             };
         let uuid = entry.uuid.or(uuids.first().copied()).context("uuid: neither here nor in the manifest")?;
+        let uuids = if uuids.is_empty() { vec![uuid] } else { uuids };
         let address = entry.address.or(address).context("physical-load-address: missing")?;
         // TB_FW_CONFIG holds one cell.
         u32::try_from(address)

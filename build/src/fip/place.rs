@@ -54,6 +54,8 @@ pub fn fits(what: &str, size: u64, limit: u64) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::platform::Platform;
 
@@ -73,10 +75,19 @@ mod tests {
 
     #[test]
     fn a_place_outside_of_secure_memory_is_refused() {
-        assert!(check(&[0xe00_0000..0xe20_0000]).is_err());
-        assert!(check(&[0xef0_0000..0xf00_1000]).is_err());
-        assert!(check(&[0x4000_0000..0x4000_1000]).is_err());
-        assert!(check(&[0xe20_0800..0xe20_1000]).is_err());
+        let outside = [0xe00_0000..0xe20_0000, 0xef0_0000..0xf00_1000, 0x4000_0000..0x4000_1000];
+        for range in outside {
+            assert!(check(slice::from_ref(&range)).is_err(), "{range:x?}");
+        }
+        check(&[0xef0_0000..0xf00_0000, 0xe10_0000..0xe10_1000]).unwrap();
+    }
+
+    #[test]
+    fn a_place_starts_with_a_page_and_has_a_size() {
+        let wrong = [0xe20_0800..0xe20_1000, 0xe20_1000..0xe20_1000];
+        for range in wrong {
+            assert!(check(slice::from_ref(&range)).is_err(), "{range:x?}");
+        }
     }
 
     #[test]
