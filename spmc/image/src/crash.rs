@@ -78,7 +78,7 @@ fn backtrace(out: &mut dyn Write, mut frame: u64) -> fmt::Result {
     let stacks = layout::virtual_address(layout::load_address()) as u64;
     for _ in 0..32 {
         // All stacks lie behind the image, in the first MB from its load address.
-        if frame % 16 != 0 || !(stacks..stacks + (1 << 20) - 16).contains(&frame) {
+        if !frame.is_multiple_of(16) || !(stacks..stacks + (1 << 20) - 16).contains(&frame) {
             break;
         }
         // SAFETY: an aligned address in the SPMC's own memory; a guard page ends in the second crash, which resets.

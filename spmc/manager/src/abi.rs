@@ -6,7 +6,7 @@
 use arm_ffa::{FfaError, FuncId};
 use uuid::Uuid;
 
-use crate::endpoint::{EndpointId, VcpuId};
+use crate::endpoint::{CpuId, EndpointId, VcpuId};
 use crate::exit::Frame;
 
 /// FF-A 1.0.
@@ -108,6 +108,16 @@ pub fn answer<const N: usize>(frame: &mut Frame, results: [u64; N]) {
     frame.x[5] = result(5);
     frame.x[6] = result(6);
     frame.x[7] = result(7);
+}
+
+/// A context from reset: x4 the linear index of its PE, and the address of its boot information in the register that
+/// its manifest names, `(register, address)`.
+pub fn start(frame: &mut Frame, cpu: CpuId, boot_info: Option<(u8, u64)>) {
+    frame.x = [0; 18];
+    frame.x[4] = cpu.get().into();
+    if let Some((register, address)) = boot_info {
+        frame.x[usize::from(register & 7)] = address;
+    }
 }
 
 /// FFA_SUCCESS without results.

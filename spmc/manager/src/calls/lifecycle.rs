@@ -31,12 +31,10 @@ fn start_next(at: &mut Entry<'_>) -> Next {
             continue;
         }
         let is_primary = partition.begin();
-        at.frame.x = [0; 18];
-        at.frame.x[4] = at.cpu.id().get().into();
         // FF-A 1.2, 5.4.1: only the primary context gets the address of the boot information.
-        if let Some(boot_info) = partition.config().boot_info.filter(|_| is_primary) {
-            at.frame.x[usize::from(boot_info.register & 7)] = partition.config().memory.start();
-        }
+        let boot_info = partition.config().boot_info.filter(|_| is_primary);
+        let boot_info = boot_info.map(|info| (info.register, partition.config().memory.start()));
+        abi::start(at.frame, at.cpu.id(), boot_info);
         at.cpu.set_current(Some(vcpu));
         let pc = if is_primary { partition.config().entry } else { partition.secondary_entry() };
         return Next::Start { target: vcpu, pc };

@@ -10,19 +10,19 @@ use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SHIFT, PAGE_SIZE};
 const VALID: u64 = 1 << 0;
 /// Bit 1: a table at levels 0 to 2, a page at level 3; clear in a block.
 const TABLE_OR_PAGE: u64 = 1 << 1;
-/// MemAttr[3:0], bits 5:2, without FEAT_S2FWB: Normal memory, outer and inner write-back.
+/// `MemAttr[3:0]`, bits 5:2, without FEAT_S2FWB: Normal memory, outer and inner write-back.
 const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
 /// The whole MemAttr field. Device-nGnRnE is all zero.
 const MEMORY_TYPE: u64 = 0b1111 << 2;
-/// S2AP[0]: reads are allowed.
+/// `S2AP[0]`: reads are allowed.
 const READ: u64 = 1 << 6;
-/// S2AP[1]: writes are allowed.
+/// `S2AP[1]`: writes are allowed.
 const WRITE: u64 = 1 << 7;
-/// SH[1:0], bits 9:8: inner shareable. For Device memory the field has no effect.
+/// `SH[1:0]`, bits 9:8: inner shareable. For Device memory the field has no effect.
 const INNER_SHAREABLE: u64 = 0b11 << 8;
 /// AF: the first access does not fault.
 const ACCESSED: u64 = 1 << 10;
-/// XN[1], bit 54. With XN[0] (bit 53) clear it forbids execution at EL1 and EL0 alike, with FEAT_XNX and without.
+/// `XN[1]`, bit 54. With `XN[0]` (bit 53) clear it forbids execution at EL1 and EL0 alike, with FEAT_XNX and without.
 const EXECUTE_NEVER: u64 = 1 << 54;
 /// Bits 58:55 are for software: ownership.
 const OWNERSHIP_SHIFT: u32 = 55;
