@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail};
 
 use super::mirror::{self, Mirror};
-use super::step;
+use super::{sources, step};
 use crate::project;
 
 /// The keys that Debian's suites are signed with.
@@ -97,13 +97,12 @@ impl Apt {
         command
     }
 
-    /// Removes the packages that an installation fetched.
+    /// Removes what an installation left in the cache: packages, and files of root's.
     ///
     /// # Errors
-    /// If they cannot be removed.
+    /// If it cannot be removed.
     pub fn clean(&self) -> Result<()> {
-        fs::remove_dir_all(self.folder.join("cache/archives"))?;
-        Ok(())
+        sources::remove(&self.folder.join("cache"))
     }
 
     /// Writes `apt.conf` and the sources, and makes the folders that apt wants to be there.

@@ -67,7 +67,6 @@ const TOOLS: &[Tool] = &[
         backported: &[],
         good: || compiles("gcc", "openssl/sha.h", &[]),
     },
-    Tool { what: "xz", package: "xz-utils", backported: &[], good: || runs("xz", "--version") },
 ];
 
 /// Installs those that are missing or too old.
