@@ -66,11 +66,6 @@ impl Scratch {
         Ok(Self { root })
     }
 
-    /// The copy's folder.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// Breaks the rule, does `attempt`, and mends it again.
     ///
     /// # Errors
@@ -113,7 +108,39 @@ impl Scratch {
         }
         Ok(!output.status.success())
     }
+
+    /// Whether a test of the Normal-world image fails in the copy, or does not come to its end.
+    ///
+    /// # Errors
+    /// If the broken copy does not build.
+    pub fn target_test_fails(&self, test: &str) -> Result<bool> {
+        let target = self.root.join("target");
+        fs::create_dir_all(&target)?;
+        // What was fetched and compiled for the product serves the copy, too.
+        for shared in SHARED {
+            let (from, to) = (project::target().join(shared), target.join(shared));
+            if from.exists() && !to.exists() {
+                std::os::unix::fs::symlink(from, to)?;
+            }
+        }
+        let mut command = Command::new("cargo");
+        command
+            .args(["run", "--quiet", "-p", "xtask", "--", "run", "--normal", "tests"])
+            .current_dir(&self.root);
+        command.env("CARGO_TARGET_DIR", &target);
+        let output = command.output().context("cargo run")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        ensure!(
+            text.contains("hafnia:"),
+            "nothing boots:\n{text}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(!text.lines().any(|line| line.trim_end().ends_with(&format!("test {test} ... ok"))))
+    }
 }
+
+/// The folders of `target/` that do not depend on the product's own files.
+const SHARED: &[&str] = &["downloads", "sources", "sysroot", "tfa"];
 
 fn broken(text: &str, mutation: &Mutation) -> Result<String> {
     let count = text.matches(&mutation.from).count();

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSegment};
 
 use crate::cli::BenchArgs;
-use crate::machine;
+use crate::machine::Stack;
 use crate::platform::Platform;
 use crate::project;
 use counts::{Counts, Plan};
@@ -77,18 +77,18 @@ fn measure(platform: Platform) -> Result<Figures> {
     let plugin = plugin()?;
     let folder = project::target().join("bench");
     fs::create_dir_all(&folder)?;
-    let stack = machine::build(platform, &[])?;
-    let spmc = fs::read(&stack.spmc_elf)?;
-    let plan = Plan::new(&spmc, &fs::read(&stack.normal_elf)?)?;
+    let stack = Stack::build(platform, &[])?;
+    let spmc = fs::read(&stack.spmc.elf)?;
+    let plan = Plan::new(&spmc, &fs::read(&stack.normal.elf)?)?;
     let (plan_file, out_file) = (folder.join("plan.txt"), folder.join("counts.txt"));
     fs::write(&plan_file, &plan.text)?;
     let counter = format!("{},plan={},out={}", plugin.display(), plan_file.display(), out_file.display());
-    let console = stack.run(1, &["-device", REQUEST, "-plugin", &counter])?;
+    let console = stack.boot(1, &["-device", REQUEST, "-plugin", &counter])?;
     ensure!(console.ended, "the bench did not end; the Normal world said:\n{}", console.normal);
     let output = fs::read_to_string(&out_file).context("the counter's output")?;
     let counts =
         plan.counts(&output).with_context(|| format!("the Normal world said:\n{}", console.normal))?;
-    let figures = Figures { counts, image: fs::metadata(&stack.spmc_bin)?.len(), ram: memory(&spmc)? };
+    let figures = Figures { counts, image: fs::metadata(&stack.spmc.bin)?.len(), ram: memory(&spmc)? };
     fs::write(folder.join("bench.md"), report::markdown(&figures))?;
     fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
     Ok(figures)

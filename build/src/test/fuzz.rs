@@ -32,7 +32,7 @@ pub fn soak(tally: &mut Tally) {
 fn run(tally: &mut Tally, kind: &str, seconds: u32) {
     let targets = match targets() {
         Ok(targets) => targets,
-        Err(error) => return tally.note(kind, Some(format!("{error:#}"))),
+        Err(error) => return tally.broken(kind, &error),
     };
     tally.part(kind);
     for target in targets {

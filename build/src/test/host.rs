@@ -14,7 +14,7 @@ use crate::project;
 pub fn run(tally: &mut Tally, filter: Option<&str>) {
     tally.part("host");
     if let Err(error) = cargo_test(tally, filter) {
-        tally.note("host tests", Some(format!("{error:#}")));
+        tally.broken("host tests", &error);
     }
 }
 

@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 
 use super::tally::Tally;
-use super::target;
 use crate::mutations::{self, Mutation, Scratch};
 
 /// Breaks every rule of the committed list and looks for the test that notices; on the target, too, where the list
@@ -12,13 +11,13 @@ pub fn broken_rules(tally: &mut Tally, on_target: bool) {
     tally.part("broken rules");
     let (list, scratch) = match mutations::list().and_then(|list| Ok((list, Scratch::new()?))) {
         Ok(both) => both,
-        Err(error) => return tally.note("broken rules", Some(format!("{error:#}"))),
+        Err(error) => return tally.broken("broken rules", &error),
     };
     for mutation in &list {
         tally.run(&format!("broken: {}", mutation.rule), || noticed_on_the_host(&scratch, mutation));
         if let Some(test) = mutation.target_test.as_ref().filter(|_| on_target) {
             tally.run(&format!("broken on the target: {}", mutation.rule), || {
-                let failed = scratch.broken(mutation, || target::test_fails(scratch.root(), test))?;
+                let failed = scratch.broken(mutation, || scratch.target_test_fails(test))?;
                 ensure!(failed, "{test} passes all the same");
                 Ok(())
             });

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 
 /// Counts tests and prints a line for each.
 pub struct Tally {
@@ -46,6 +46,12 @@ impl Tally {
         }
     }
 
+    /// Notes that tests could not even run: that counts, whatever was asked for.
+    pub fn broken(&mut self, what: &str, error: &Error) {
+        println!("test {what} ... FAILED: {error:#}");
+        self.failures.push(what.to_owned());
+    }
+
     /// Runs a test that gives an error when it fails; a test that was not asked for does not run.
     pub fn run(&mut self, name: &str, test: impl FnOnce() -> Result<()>) {
         if self.wants(name) {
@@ -81,6 +87,14 @@ mod tests {
         tally.run("a", || Ok(()));
         tally.run("b", || bail!("no"));
         assert_eq!((tally.passed, tally.failures.len()), (1, 1));
+        assert!(tally.close().is_err());
+    }
+
+    #[test]
+    fn tests_that_cannot_run_fail_whatever_the_filter() {
+        let mut tally = Tally::new(Some("x"));
+        tally.run("x", || Ok(()));
+        tally.broken("host tests", &anyhow::anyhow!("no compiler"));
         assert!(tally.close().is_err());
     }
 

@@ -1,12 +1,10 @@
 //! The tests that boot the whole stack on QEMU under TF-A.
 
-use std::path::Path;
-
 use anyhow::{Context, Result, bail, ensure};
 
 use super::lines::{End, Line, closing};
 use super::tally::Tally;
-use crate::machine::{self, Console, Stack};
+use crate::machine::{self, Consoles, Stack};
 use crate::platform::Platform;
 use crate::{bench, symbolize};
 
@@ -16,7 +14,7 @@ const PES: [u32; 3] = [1, 2, 4];
 /// Runs everything that boots.
 pub fn run(tally: &mut Tally, platform: Platform) {
     tally.part(&format!("{platform}: scenarios under TF-A"));
-    match machine::build(platform, &[]) {
+    match Stack::build(platform, &[]) {
         Ok(stack) => {
             for pes in PES {
                 scenarios(tally, &stack, pes);
@@ -26,7 +24,7 @@ pub fn run(tally: &mut Tally, platform: Platform) {
                 corrupted_package(&stack)
             });
         }
-        Err(error) => tally.note(&format!("{platform}: the stack builds"), Some(format!("{error:#}"))),
+        Err(error) => tally.broken(&format!("{platform}: the stack builds"), &error),
     }
     tally.part(&format!("{platform}: the crash path"));
     tally.run("a crash is reported and ends the machine", || crash(platform));
@@ -38,7 +36,7 @@ pub fn run(tally: &mut Tally, platform: Platform) {
                     .into_iter()
                     .for_each(|(name, failure)| tally.note(&format!("bench: {name}"), failure));
             }
-            Err(error) => tally.note("bench", Some(format!("{error:#}"))),
+            Err(error) => tally.broken("bench", &error),
         }
     }
     tally.part(&format!("{platform}: Linux"));
@@ -48,9 +46,9 @@ pub fn run(tally: &mut Tally, platform: Platform) {
 /// Boots the Normal-world test image and takes over its tests.
 fn scenarios(tally: &mut Tally, stack: &Stack, pes: u32) {
     let whole = format!("{pes} PEs: the image reports and powers off");
-    let console = match stack.run(pes, &[]) {
+    let console = match stack.boot(pes, &[]) {
         Ok(console) => console,
-        Err(error) => return tally.note(&whole, Some(format!("{error:#}"))),
+        Err(error) => return tally.broken(&whole, &error),
     };
     for line in console.normal.lines().filter_map(Line::parse) {
         let failure = match line.end {
@@ -63,7 +61,7 @@ fn scenarios(tally: &mut Tally, stack: &Stack, pes: u32) {
 }
 
 /// That the image saw all PEs, counted as many tests as it reported, and ended the machine.
-fn complete(console: &Console, pes: u32) -> Result<()> {
+fn complete(console: &Consoles, pes: u32) -> Result<()> {
     ensure!(console.normal.contains(&format!("normal: {pes} PEs")), "the image did not see {pes} PEs");
     let (passed, failed) =
         console.normal.lines().find_map(closing).context("the image did not come to its end")?;
@@ -73,24 +71,14 @@ fn complete(console: &Console, pes: u32) -> Result<()> {
     Ok(())
 }
 
-/// Whether a test of the Normal-world image fails with the project in `root`.
-///
-/// # Errors
-/// If the stack does not build; a stack that does not boot fails the test.
-pub fn test_fails(root: &Path, test: &str) -> Result<bool> {
-    let console = machine::build_in(root, Platform::default())?.run(4, &[])?;
-    let end = console.normal.lines().filter_map(Line::parse).find(|line| line.name == test);
-    Ok(end.is_none_or(|line| line.end != End::Passed))
-}
-
 /// A build that asserts after boot says where and ends QEMU (R5).
 fn crash(platform: Platform) -> Result<()> {
-    let stack = machine::build(platform, &["fail-on-purpose"])?;
-    let console = stack.run(1, &[])?;
+    let stack = Stack::build(platform, &["fail-on-purpose"])?;
+    let console = stack.boot(1, &[])?;
     let report = console.all();
     ensure!(console.ended, "the machine went on after the crash:\n{report}");
     ensure!(report.contains("crash on PE"), "no report:\n{report}");
-    let named = symbolize::annotate(&report, &stack.spmc_elf)?;
+    let named = symbolize::annotate(&report, &stack.spmc.elf)?;
     ensure!(
         named.contains("spmc/image/src/") || named.contains("image::"),
         "no function of the image is named:\n{named}"
@@ -100,12 +88,13 @@ fn crash(platform: Platform) -> Result<()> {
 
 /// One package is damaged in the flash: the SPMC says so, and starts the other partition (R7).
 fn corrupted_package(stack: &Stack) -> Result<()> {
-    let console = stack.damaged(|flash| {
-        let magic = b"SPKG";
+    let console = stack.boot_damaged(|flash| {
+        // The magic and the version; the SPMC's own code holds the magic alone.
+        let magic = b"SPKG\x02\0\0\0";
         let places: Vec<usize> =
             flash.windows(magic.len()).enumerate().filter(|(_, at)| at == magic).map(|(at, _)| at).collect();
         match places[..] {
-            [_, second] => flash[second..second + magic.len()].copy_from_slice(b"XXXX"),
+            [_, second] => flash[second..second + 4].copy_from_slice(b"XXXX"),
             _ => bail!("the flash holds {} packages, not two", places.len()),
         }
         Ok(())

@@ -1,0 +1,122 @@
+//! The stack with the Normal-world test image in it, built once and booted as often as a test or the bench asks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cli::FipArgs;
+use crate::console;
+use crate::fip::{self, Bl33};
+use crate::image::{self, Image};
+use crate::platform::Platform;
+use crate::project;
+use crate::qemu::{Event, Machine};
+
+/// The longest that a boot with all its tests may take, where a PE of the machine has a fraction of one of ours.
+const LIMIT: Duration = Duration::from_secs(240);
+
+/// What is in the flash, and the images with their symbols.
+pub struct Stack {
+    platform: Platform,
+    flash: PathBuf,
+    /// The SPMC in the flash.
+    pub spmc: Image,
+    /// The Normal-world test image in the flash.
+    pub normal: Image,
+}
+
+/// What the machine printed.
+#[derive(Default)]
+pub struct Consoles {
+    /// The Normal world's console, which is TF-A's too.
+    pub normal: String,
+    /// The SPMC's and the partitions' console.
+    pub secure: String,
+    /// Whether the guest ended the machine, before the limit.
+    pub ended: bool,
+}
+
+impl Consoles {
+    /// Both consoles, one behind the other.
+    pub fn all(&self) -> String {
+        format!("{}\n{}", self.normal, self.secure)
+    }
+}
+
+impl Stack {
+    /// Builds the stack, the SPMC with `features`.
+    ///
+    /// # Errors
+    /// If a part does not build.
+    pub fn build(platform: Platform, features: &[&str]) -> Result<Self> {
+        let normal = image::normal(platform)?;
+        let args = FipArgs { platform, ..FipArgs::default() };
+        let firmware = fip::build(&args, &Bl33::Image(normal.bin.clone()), features)?;
+        Ok(Self { platform, flash: firmware.flash, spmc: firmware.spmc, normal })
+    }
+
+    /// Boots it on so many PEs, with more arguments for QEMU, until the guest ends the machine or the limit passes.
+    ///
+    /// # Errors
+    /// If QEMU cannot be run.
+    pub fn boot(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
+        self.boot_from(&self.flash, pes, arguments)
+    }
+
+    /// Boots it from a flash in which `damage` changed something, on one PE.
+    ///
+    /// # Errors
+    /// If `damage` fails or QEMU cannot be run.
+    pub fn boot_damaged(&self, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
+        let mut content = fs::read(&self.flash)?;
+        damage(&mut content)?;
+        let damaged = self.flash.with_extension("damaged");
+        fs::write(&damaged, content)?;
+        self.boot_from(&damaged, 1, &[])
+    }
+
+    fn boot_from(&self, flash: &Path, pes: u32, arguments: &[&str]) -> Result<Consoles> {
+        let machine = Machine::new(self.platform, flash).smp(pes).arguments(arguments.iter().copied());
+        let mut running = machine.start(&project::runs(self.platform))?;
+        let deadline = Instant::now() + LIMIT;
+        let mut consoles = Consoles::default();
+        loop {
+            match running.next(Some(deadline))? {
+                Event::Line(line) => {
+                    let text = match line.console {
+                        console::Console::Normal => &mut consoles.normal,
+                        console::Console::Secure => &mut consoles.secure,
+                    };
+                    text.push_str(&line.text);
+                    text.push('\n');
+                }
+                Event::Unfinished(_) => {}
+                Event::Ended(status) => {
+                    ensure!(status.success(), "QEMU: {status}; it was told {arguments:?}");
+                    consoles.ended = true;
+                    return Ok(consoles);
+                }
+                Event::Deadline => return Ok(consoles),
+            }
+        }
+    }
+}
+
+/// Runs the demonstration with Linux as `cargo xtask run` does without a terminal.
+///
+/// # Errors
+/// What the demonstration printed, if not all of it happened.
+pub fn linux(platform: Platform) -> Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["run", "--platform", platform.name(), "--normal", "linux"]);
+    let output = command.stdin(Stdio::null()).output().context("cargo xtask run")?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        bail!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+    }
+    Ok(())
+}
