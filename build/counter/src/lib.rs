@@ -1,7 +1,7 @@
 //! A QEMU plugin that counts executed instructions by address range, exactly.
 //!
 //! Every instruction adds one to the counter of the range it lies in (or to "elsewhere") and one to the
-//! total, before it runs. `-plugin libcounter.so,plan=FILE,out=FILE`: [`plan::Plan`] says what the plan
+//! total, before it runs. `-plugin libcounter.so,plan=FILE,out=FILE`: `plan.rs` says what the plan
 //! holds. Each time the instruction at a `mark` is about to run, and once when QEMU ends, a line
 //! `mark ADDRESS` or `end 0` is written to `out`, followed by the slots, elsewhere and the total.
 

@@ -30,6 +30,7 @@ const STEPS: &[(&str, Step)] = &[
     ("formatting", formatting),
     ("licences of dependencies", dependencies),
     ("clippy, host", || cargo_succeeds(host_clippy())),
+    ("clippy, fuzz targets", || cargo_succeeds(fuzz_clippy())),
     ("clippy, target", || cargo_succeeds(target_clippy()?)),
     ("documentation, host", || cargo_succeeds(host_documentation())),
     ("documentation, target", || cargo_succeeds(target_documentation()?)),
@@ -89,9 +90,7 @@ fn tracked_files() -> Result<Vec<String>> {
 
 fn formatting() -> Result<Vec<String>> {
     let mut found = cargo_succeeds(cargo(&["fmt", "--all", "--", "--check", "-l"]))?;
-    if project::root().join(FUZZ).exists() {
-        found.extend(cargo_succeeds(cargo(&["fmt", "--manifest-path", FUZZ, "--", "--check", "-l"]))?);
-    }
+    found.extend(cargo_succeeds(cargo(&["fmt", "--manifest-path", FUZZ, "--", "--check", "-l"]))?);
     Ok(found)
 }
 
@@ -99,12 +98,18 @@ fn formatting() -> Result<Vec<String>> {
 const FUZZ: &str = "tests/fuzz/Cargo.toml";
 
 fn dependencies() -> Result<Vec<String>> {
-    let mut command = cargo(&["metadata", "--format-version", "1", "--locked"]);
-    let output = command.output().context("cargo metadata")?;
-    if !output.status.success() {
-        return Ok(vec![String::from_utf8_lossy(&output.stderr).into_owned()]);
+    let mut found = Vec::new();
+    for manifest in ["Cargo.toml", FUZZ] {
+        let mut command =
+            cargo(&["metadata", "--format-version", "1", "--locked", "--manifest-path", manifest]);
+        let output = command.output().context("cargo metadata")?;
+        if output.status.success() {
+            found.extend(licences::violations(&String::from_utf8(output.stdout)?)?);
+        } else {
+            found.push(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
     }
-    licences::violations(&String::from_utf8(output.stdout)?)
+    Ok(found)
 }
 
 fn host_clippy() -> Command {
@@ -113,9 +118,15 @@ fn host_clippy() -> Command {
     command
 }
 
+fn fuzz_clippy() -> Command {
+    cargo(&["clippy", "--quiet", "--locked", "--manifest-path", FUZZ, "--", "-D", "warnings"])
+}
+
 fn target_clippy() -> Result<Command> {
     let mut command = toolchain::cargo_for_target("clippy")?;
-    command.args(["--quiet", "--release"]).args(BARE_METAL.iter().flat_map(|name| ["-p", name]));
+    command
+        .args(["--quiet", "--release", "--all-features"])
+        .args(BARE_METAL.iter().flat_map(|name| ["-p", name]));
     command.args(["--", "-D", "warnings"]);
     Ok(command)
 }
