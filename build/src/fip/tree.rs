@@ -1,8 +1,9 @@
 //! Device trees: sources to blobs with dtc, and the few values that the build reads from them.
 
-use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::{fs, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 use fdt::Fdt;
@@ -27,20 +28,25 @@ pub struct Vm {
 }
 
 impl Tree {
-    /// Compiles a source (`.dts`), or takes a blob after dtc has read it through.
+    /// Compiles a source (`.dts`), which may use `#include` and `#define` as TF-A's build allows, or takes a blob
+    /// after dtc has read it through.
     ///
     /// # Errors
-    /// If dtc refuses it.
+    /// If the preprocessor or dtc refuses it.
     pub fn read(source: &Path) -> Result<Self> {
-        let format =
-            if source.extension().is_some_and(|extension| extension == "dtb") { "dtb" } else { "dts" };
-        let mut command = Command::new("dtc");
-        command.args(["-q", "-I", format, "-O", "dtb"]).arg(source);
-        let output = command.output().context("dtc (cargo xtask setup installs it)")?;
-        if !output.status.success() {
-            bail!("{}: {}", source.display(), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(Self { source: source.to_owned(), blob: output.stdout })
+        let mut dtc = Command::new("dtc");
+        dtc.args(["-q", "-O", "dtb"]);
+        let blob = if source.extension().is_some_and(|extension| extension == "dtb") {
+            printed(dtc.args(["-I", "dtb"]).arg(source), source, &[])?
+        } else {
+            let mut preprocess = Command::new("aarch64-linux-gnu-gcc");
+            preprocess.args(["-E", "-nostdinc", "-undef", "-x", "assembler-with-cpp"]).arg(source);
+            let plain = printed(&mut preprocess, source, &[])?;
+            // The preprocessor's line markers let dtc's messages name the file.
+            dtc.args(["-I", "dts", "-i"]).arg(source.parent().unwrap_or(Path::new("."))).arg("-");
+            printed(&mut dtc, source, &plain)?
+        };
+        Ok(Self { source: source.to_owned(), blob })
     }
 
     /// Writes the blob to a file.
@@ -114,6 +120,24 @@ impl Tree {
     fn named(&self, node: &str, property: &str, what: &str) -> String {
         format!("{}: {}/{property}: {what}", self.source.display(), node.trim_end_matches('/'))
     }
+}
+
+/// What a tool prints when it is given `input`; its complaint is the error.
+fn printed(tool: &mut Command, source: &Path, input: &[u8]) -> Result<Vec<u8>> {
+    let name = tool.get_program().to_string_lossy().into_owned();
+    let missing = || format!("{name} (cargo xtask setup installs it)");
+    tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = tool.spawn().with_context(missing)?;
+    let mut stdin = child.stdin.take().with_context(missing)?;
+    let output = thread::scope(|scope| {
+        // A tool that gives up early closes its end, and says why on its own.
+        scope.spawn(move || stdin.write_all(input));
+        child.wait_with_output()
+    })?;
+    if !output.status.success() {
+        bail!("{}: {}", source.display(), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(output.stdout)
 }
 
 fn uuid(words: &[u8]) -> Uuid {
