@@ -248,7 +248,9 @@ mod tests {
     #[test]
     fn every_source_names_debians_keys() {
         let mirror = mirror();
-        for text in [install_sources(&mirror, "bookworm", Some("http://s.example")), download_sources(&mirror)] {
+        for text in
+            [install_sources(&mirror, "bookworm", Some("http://s.example")), download_sources(&mirror)]
+        {
             assert_eq!(text.matches("Types: ").count(), text.matches(KEYRING).count());
         }
     }
