@@ -22,6 +22,8 @@ pub mod calls;
 pub mod config;
 pub mod endpoint;
 pub mod exit;
+#[cfg(feature = "fakes")]
+pub mod fakes;
 pub mod hardware;
 pub mod manifest;
 pub mod memory;

@@ -1,1 +1,156 @@
-//! Scenarios.
+//! The manager driven by exits: the real manifests, a fake machine, and the image's part of a step.
+//!
+//! Each test in `tests/` plays the Normal world and the partitions by raw registers. Tests that the Normal-world
+//! image repeats on the target have the same names there.
+
+mod pe;
+mod sources;
+
+use std::sync::{Arc, Mutex};
+
+use manager::config::SpmcManifest;
+use manager::endpoint::{CpuId, VcpuId};
+use manager::fakes::Machine;
+use manager::hardware::Memory;
+use manager::manifest;
+use manager::memory::page::{Pa, PageRange, Space};
+use manager::memory::space::Pool;
+use manager::memory::table::TableFrame;
+use manager::spmc::Spmc;
+
+pub use pe::{Pe, Place};
+pub use sources::Sources;
+
+/// The id of `echo`, a partition with a context for each PE.
+pub const ECHO: u64 = 0x8001;
+/// The id of `relay`, a partition with one context.
+pub const RELAY: u64 = 0x8002;
+/// Where the Normal world's memory begins.
+pub const NORMAL_MEMORY: u64 = 0x4000_0000;
+/// Where `echo` is loaded.
+pub const ECHO_MEMORY: u64 = 0xe20_0000;
+/// Where `relay` is loaded.
+pub const RELAY_MEMORY: u64 = 0xe24_0000;
+
+/// Function ids.
+pub mod id {
+    pub use arm_ffa::FuncId as Named;
+
+    /// FFA_ERROR.
+    pub const ERROR: u64 = Named::Error32 as u64;
+    /// FFA_SUCCESS.
+    pub const SUCCESS: u64 = Named::Success32 as u64;
+    /// FFA_INTERRUPT.
+    pub const INTERRUPT: u64 = Named::Interrupt32 as u64;
+    /// FFA_VERSION.
+    pub const VERSION: u64 = Named::Version as u64;
+    /// FFA_FEATURES.
+    pub const FEATURES: u64 = Named::Features as u64;
+    /// FFA_MSG_WAIT.
+    pub const MSG_WAIT: u64 = Named::MsgWait32 as u64;
+    /// FFA_RUN.
+    pub const RUN: u64 = Named::Run32 as u64;
+    /// FFA_YIELD.
+    pub const YIELD: u64 = Named::Yield32 as u64;
+    /// FFA_MSG_SEND_DIRECT_REQ, 32-bit.
+    pub const REQUEST: u64 = Named::MsgSendDirectReq32 as u64;
+    /// FFA_MSG_SEND_DIRECT_RESP, 32-bit.
+    pub const RESPONSE: u64 = Named::MsgSendDirectResp32 as u64;
+    /// FFA_MSG_SEND_DIRECT_REQ2.
+    pub const REQUEST2: u64 = Named::MsgSendDirectReq64_2 as u64;
+    /// FFA_MSG_SEND_DIRECT_RESP2.
+    pub const RESPONSE2: u64 = Named::MsgSendDirectResp64_2 as u64;
+    /// FFA_NORMAL_WORLD_RESUME.
+    pub const NORMAL_WORLD_RESUME: u64 = Named::NormalWorldResume32 as u64;
+}
+
+/// w2 of FFA_ERROR.
+pub mod code {
+    pub use arm_ffa::FfaError;
+
+    const fn word(code: FfaError) -> u64 {
+        code as i32 as u32 as u64
+    }
+
+    /// NOT_SUPPORTED.
+    pub const NOT_SUPPORTED: u64 = word(FfaError::NotSupported);
+    /// INVALID_PARAMETERS.
+    pub const INVALID: u64 = word(FfaError::InvalidParameters);
+    /// NO_MEMORY.
+    pub const NO_MEMORY: u64 = word(FfaError::NoMemory);
+    /// BUSY.
+    pub const BUSY: u64 = word(FfaError::Busy);
+    /// DENIED.
+    pub const DENIED: u64 = word(FfaError::Denied);
+    /// RETRY.
+    pub const RETRY: u64 = word(FfaError::Retry);
+    /// ABORTED.
+    pub const ABORTED: u64 = word(FfaError::Aborted);
+}
+
+/// w1 of a message from `source` to `destination`, or of FFA_RUN: partition and vCPU.
+#[must_use]
+pub const fn pair(upper: u64, lower: u64) -> u64 {
+    upper << 16 | lower
+}
+
+/// What all PEs of a scenario share.
+pub struct World {
+    /// The manager.
+    pub spmc: Spmc,
+    /// x0-x17 of each context that is not on a PE.
+    contexts: Mutex<Vec<(VcpuId, [u64; 18])>>,
+    machine: Machine,
+}
+
+impl World {
+    /// A machine with the project's manifests, on which nothing has started.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Self::of(&Sources::new())
+    }
+
+    /// A machine with these manifests, on which nothing has started.
+    ///
+    /// # Panics
+    /// If the SPMC manifest cannot be read.
+    #[must_use]
+    pub fn of(sources: &Sources) -> Arc<Self> {
+        let spmc = manifest::spmc::parse(&dts::compile(&sources.spmc)).expect("the SPMC manifest is good");
+        let ranges: Vec<PageRange> = spmc.memory.iter().filter(|m| !m.device).map(|m| m.range).collect();
+        let mut machine = Machine::new(&ranges);
+        for (address, package) in sources.packages() {
+            machine.write(Pa::secure(address), &package).expect("a package lies in memory");
+        }
+        let spmc = Self::start(&spmc, &mut machine);
+        Arc::new(Self { spmc, contexts: Mutex::default(), machine })
+    }
+
+    fn start(manifest: &SpmcManifest, machine: &mut Machine) -> Spmc {
+        let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
+        let frames: &'static [TableFrame] = (0..64).map(|_| TableFrame::new()).collect::<Vec<_>>().leak();
+        Spmc::new(manifest, own, &Pool::new(frames, 0xe18_0000), machine).expect("the machine is fit")
+    }
+
+    /// PE `index`, just turned on.
+    #[must_use]
+    pub fn pe(self: &Arc<Self>, index: u16) -> Pe {
+        Pe::new(self.clone(), CpuId::new(index), self.machine.another())
+    }
+
+    /// PE 0 of a machine with the project's manifests, on which both partitions wait for messages.
+    #[must_use]
+    pub fn booted() -> Pe {
+        Self::new().booted_pe(0)
+    }
+
+    /// PE `index`, on which all partitions have started and wait for messages.
+    pub fn booted_pe(self: &Arc<Self>, index: u16) -> Pe {
+        let mut pe = self.pe(index);
+        let mut place = pe.turn_on();
+        while let Place::Partition(_) = place {
+            place = pe.call(&[id::MSG_WAIT]);
+        }
+        pe
+    }
+}

@@ -1,0 +1,206 @@
+//! One PE of a scenario: steps of the manager, and the part that the image plays around them.
+
+use std::sync::Arc;
+
+use manager::endpoint::{CpuId, VcpuId};
+use manager::exit::{Conduit, Deliver, Exit, Fault, Frame, Next};
+use manager::fakes::Machine;
+use manager::spmc::Cpu;
+
+use crate::{World, code, id};
+
+/// Where a PE is after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the Normal world.
+    Normal,
+    /// In a partition: its id and the number of the vCPU.
+    Partition((u64, u64)),
+}
+
+/// One PE.
+pub struct Pe {
+    /// What all PEs share.
+    pub world: Arc<World>,
+    /// This PE's view of the machine.
+    pub machine: Machine,
+    /// x0-x17 of whoever is on the PE.
+    pub frame: Frame,
+    cpu: Cpu,
+    current: Option<VcpuId>,
+    /// x8-x17 of the Normal world while a partition is on the PE.
+    normal: [u64; 18],
+    /// Whose registers the manager has not been told of yet.
+    unsettled: Option<VcpuId>,
+}
+
+impl Pe {
+    pub(crate) fn new(world: Arc<World>, index: CpuId, machine: Machine) -> Self {
+        Self {
+            world,
+            machine,
+            frame: Frame::default(),
+            cpu: Cpu::new(index),
+            current: None,
+            normal: [0; 18],
+            unsettled: None,
+        }
+    }
+
+    /// The PE comes on.
+    pub fn turn_on(&mut self) -> Place {
+        self.go(Exit::Booted)
+    }
+
+    /// The Normal world calls with these registers, x0 first; the others that a 32-bit call has are zero.
+    pub fn normal(&mut self, registers: &[u64]) -> Place {
+        assert_eq!(self.current, None, "the Normal world is not on this PE");
+        self.set(registers);
+        self.go(Exit::Normal)
+    }
+
+    /// The partition on this PE calls.
+    pub fn call(&mut self, registers: &[u64]) -> Place {
+        assert!(self.current.is_some(), "no partition is on this PE");
+        self.set(registers);
+        self.go(Exit::Call(Conduit::Hvc))
+    }
+
+    /// As [`Pe::call`], but the image has not saved the registers of the partition yet when it returns.
+    pub fn call_unsettled(&mut self, registers: &[u64]) -> Place {
+        self.set(registers);
+        self.go_unsettled(Exit::Call(Conduit::Smc))
+    }
+
+    /// The image has saved the registers.
+    pub fn settle(&mut self) {
+        if let Some(left) = self.unsettled.take() {
+            self.world.spmc.settled(left);
+        }
+    }
+
+    /// A physical interrupt takes the PE from the partition on it.
+    pub fn interrupt(&mut self) -> Place {
+        let vcpu = self.current.expect("a partition is on this PE");
+        self.keep(vcpu);
+        self.go(Exit::Interrupt)
+    }
+
+    /// The partition on this PE touches memory that it must not touch.
+    pub fn fault(&mut self) -> Place {
+        let fault = Fault { syndrome: 0x9200_0007, address: 0x1234, ipa: Some(0x1234), pc: 0xe20_4000 };
+        self.go(Exit::Fault(&fault))
+    }
+
+    /// Registers x0-x7.
+    #[must_use]
+    pub fn low(&self) -> [u64; 8] {
+        self.frame.x[..8].try_into().expect("8 registers")
+    }
+
+    /// Asserts that x0-x7 are FFA_ERROR with this code.
+    #[track_caller]
+    pub fn expect_error(&self, code: u64) {
+        assert_eq!(self.low(), [id::ERROR, 0, code, 0, 0, 0, 0, 0]);
+    }
+
+    /// Asserts that a call of the Normal world is refused with this code.
+    #[track_caller]
+    pub fn normal_refused(&mut self, registers: &[u64], code: u64) {
+        assert_eq!(self.normal(registers), Place::Normal);
+        self.expect_error(code);
+    }
+
+    /// Asserts that a call of the partition on this PE is refused with this code.
+    #[track_caller]
+    pub fn call_refused(&mut self, registers: &[u64], code: u64) {
+        let here = self.place();
+        assert_eq!(self.call(registers), here);
+        self.expect_error(code);
+    }
+
+    /// Asserts that a call succeeds and comes back, and gives x0-x7.
+    #[track_caller]
+    pub fn normal_done(&mut self, registers: &[u64]) -> [u64; 8] {
+        assert_eq!(self.normal(registers), Place::Normal);
+        assert_eq!(self.frame.x[0], id::SUCCESS, "w2 {:#x}", self.frame.x[2]);
+        self.low()
+    }
+
+    /// As [`Pe::normal_done`], for the partition on this PE.
+    #[track_caller]
+    pub fn call_done(&mut self, registers: &[u64]) -> [u64; 8] {
+        let here = self.place();
+        assert_eq!(self.call(registers), here);
+        assert_eq!(self.frame.x[0], id::SUCCESS, "w2 {:#x}", self.frame.x[2]);
+        self.low()
+    }
+
+    /// Asserts that the partition that was asked has ended and the Normal world knows.
+    #[track_caller]
+    pub fn expect_aborted(&self) {
+        assert_eq!(self.place(), Place::Normal);
+        self.expect_error(code::ABORTED);
+    }
+
+    /// Where the PE is.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.current.map_or(Place::Normal, |vcpu| {
+            Place::Partition((vcpu.partition().id().get().into(), vcpu.index().into()))
+        })
+    }
+
+    fn set(&mut self, registers: &[u64]) {
+        let width = registers.len().max(8);
+        self.frame.x[..width].fill(0);
+        self.frame.x[..registers.len()].copy_from_slice(registers);
+    }
+
+    fn go(&mut self, exit: Exit<'_>) -> Place {
+        let place = self.go_unsettled(exit);
+        self.settle();
+        place
+    }
+
+    fn go_unsettled(&mut self, exit: Exit<'_>) -> Place {
+        let next = self.world.spmc.step(&mut self.cpu, &mut self.machine, &mut self.frame, exit);
+        let (target, deliver) = match next {
+            Next::Normal(deliver) => (None, deliver),
+            Next::Partition { target, deliver } => (Some(target), deliver),
+            Next::Start { target, .. } => (Some(target), Deliver::Extended),
+        };
+        if target != self.current {
+            match self.current {
+                Some(left) => {
+                    // An interrupt has had all its registers kept before the step.
+                    if !matches!(exit, Exit::Interrupt) {
+                        self.keep(left);
+                    }
+                    self.unsettled = Some(left);
+                }
+                None => self.normal = self.frame.x,
+            }
+            if deliver != Deliver::Extended {
+                let kept = target.map_or(self.normal, |vcpu| self.kept(vcpu));
+                self.frame.x[8..].copy_from_slice(&kept[8..]);
+            }
+        }
+        if let (Some(vcpu), Deliver::Resume) = (target, deliver) {
+            self.frame.x = self.kept(vcpu);
+        }
+        self.current = target;
+        self.place()
+    }
+
+    fn kept(&self, vcpu: VcpuId) -> [u64; 18] {
+        let contexts = self.world.contexts.lock().expect("no test panics while it holds this");
+        contexts.iter().find(|(id, _)| *id == vcpu).map_or([0; 18], |(_, x)| *x)
+    }
+
+    fn keep(&self, vcpu: VcpuId) {
+        let mut contexts = self.world.contexts.lock().expect("no test panics while it holds this");
+        contexts.retain(|(id, _)| *id != vcpu);
+        contexts.push((vcpu, self.frame.x));
+    }
+}

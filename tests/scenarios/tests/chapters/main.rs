@@ -1,0 +1,11 @@
+//! The rules of FF-A, one file per chapter.
+
+mod buffers;
+mod console;
+mod cycles;
+mod direct;
+mod discovery;
+mod gates;
+mod lifecycle;
+mod power;
+mod several_pes;
