@@ -49,7 +49,10 @@ impl Line {
     #[must_use]
     pub fn speaker(&self) -> Speaker<'_> {
         let text = self.text.trim_start();
-        if ["NOTICE:", "INFO:", "WARNING:", "ERROR:", "VERBOSE:"].iter().any(|word| text.starts_with(word)) {
+        // TF-A's crash console is UART1; it panics for good measure once it has turned the machine off.
+        let firmware =
+            ["NOTICE:", "INFO:", "WARNING:", "ERROR:", "VERBOSE:", "PANIC at PC", "Unhandled Exception"];
+        if firmware.iter().any(|word| text.starts_with(word)) {
             return Speaker::Firmware;
         }
         if let Some((tag, rest)) = text.strip_prefix('[').and_then(|text| text.split_once("] ")) {
@@ -178,6 +181,7 @@ mod tests {
         for console in [Console::Normal, Console::Secure] {
             let speaker = |text| format!("{:?}", line(console, text).speaker());
             assert_eq!(speaker("NOTICE:  BL31: v2.12.1"), "Firmware");
+            assert_eq!(speaker("PANIC at PC : 0x000000000e097344"), "Firmware");
             assert_eq!(speaker("[I] hafnia: 0.1.0"), "Manager");
             assert_eq!(speaker("[echo.0] ready"), "Partition(\"echo\")");
         }

@@ -78,7 +78,7 @@ pub fn build_id(elf: &Path) -> Result<String> {
 /// Builds packages for the target and gives the folder with the results.
 fn build(packages: &[&str], features: &[&str]) -> Result<PathBuf> {
     let mut command = toolchain::cargo_for_target("build")?;
-    command.args(["--release", "--quiet"]).args(packages.iter().flat_map(|package| ["-p", package]));
+    command.arg("--release").args(packages.iter().flat_map(|package| ["-p", package]));
     if !features.is_empty() {
         command.arg("--features").arg(features.join(","));
     }

@@ -10,6 +10,9 @@ use crate::fip::Partition;
 /// What Linux's first process prints before the list of partitions, and after it.
 const LINUX: &str = "linux: ";
 
+/// How Hafnia begins a line about something that went wrong.
+const ERROR: &str = "[E] hafnia:";
+
 /// Something that has to be seen, and whether it was.
 struct Expected {
     what: String,
@@ -26,7 +29,8 @@ pub struct Demonstration {
 /// What the Normal world has to show.
 enum Normal {
     /// The partitions that Linux lists are exactly these: id and UUID, with the name in the manifests.
-    Linux { wanted: Vec<(String, String)>, listed: Vec<String> },
+    /// Hafnia reports no error: a partition that it left out or aborted may be one that prints nothing.
+    Linux { wanted: Vec<(String, String)>, listed: Vec<String>, errors: Vec<String> },
     /// No test failed.
     Tests { failed: Vec<String>, counted: Option<(usize, usize)> },
 }
@@ -42,7 +46,10 @@ impl Demonstration {
             let device = |uuid| (format!("{:#06x} {uuid}", partition.id), partition.name.clone());
             partition.uuids.iter().map(device)
         });
-        Self { expected, normal: Normal::Linux { wanted: wanted.collect(), listed: Vec::new() } }
+        Self {
+            expected,
+            normal: Normal::Linux { wanted: wanted.collect(), listed: Vec::new(), errors: Vec::new() },
+        }
     }
 
     /// The project's test image.
@@ -60,7 +67,10 @@ impl Demonstration {
             expected.seen |= (expected.fulfilled)(line);
         }
         match &mut self.normal {
-            Normal::Linux { listed, .. } => listed.extend(listed_partition(&line.text)),
+            Normal::Linux { listed, errors, .. } => {
+                listed.extend(listed_partition(&line.text));
+                errors.extend(line.text.contains(ERROR).then(|| line.text.clone()));
+            }
             Normal::Tests { failed, counted } => {
                 if line.text.starts_with("test ") && line.text.contains(" ... FAILED") {
                     failed.push(line.text.clone());
@@ -85,7 +95,8 @@ impl Demonstration {
         let mut wrong: Vec<_> = missing.map(|expected| format!("never seen: {}", expected.what)).collect();
         let mut summary = String::new();
         match &self.normal {
-            Normal::Linux { wanted, listed } => {
+            Normal::Linux { wanted, listed, errors } => {
+                wrong.extend(errors.iter().cloned());
                 for (device, name) in wanted {
                     match listed.iter().filter(|listed| *listed == device).count() {
                         1 => writeln!(summary, "Linux finds {name}, {device}, as the manifests say")?,
@@ -192,6 +203,7 @@ mod tests {
         assert!(around(&[]).unwrap_err().to_string().contains("0 times"));
         assert!(around(&[&own, &own]).unwrap_err().to_string().contains("2 times"));
         let foreign = format!("linux: partition 0x8002 {UUID}");
+        assert!(around(&[&own, "[E] hafnia: echo is aborted"]).unwrap_err().to_string().contains("aborted"));
         assert!(around(&[&own, &foreign]).unwrap_err().to_string().contains("in no manifest"));
     }
 

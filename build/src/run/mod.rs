@@ -120,7 +120,7 @@ fn machine(args: &RunArgs, flash: &Path) -> Machine {
     let machine = Machine::new(args.fip.platform, flash).smp(args.smp).arguments(&args.qemu);
     if args.gdb {
         eprintln!("waiting for a debugger on port 1234; the symbols are in spmc.elf");
-        return machine.arguments(["-s", "-S"]);
+        return machine.arguments(["-S", "-gdb", "tcp:127.0.0.1:1234"]);
     }
     machine
 }
