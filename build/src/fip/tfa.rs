@@ -1,6 +1,6 @@
 //! Trusted Firmware-A, compiled once for each platform, set of flags and state of its source.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -52,7 +52,12 @@ pub fn build(platform: Platform, tree: Option<&Path>, kernel: bool) -> Result<Bu
     ensure!(tree.join("bl31").is_dir(), "{} is no source tree of Trusted Firmware-A", tree.display());
     let flags = flags(platform, kernel)?;
     let key = key(&tree, &flags)?;
-    let kept = project::target().join("tfa").join(format!("{platform}-{key}"));
+    let folder = project::target().join("tfa");
+    fs::create_dir_all(&folder)?;
+    // Another process may be compiling the same.
+    let lock = File::create(folder.join(".lock"))?;
+    lock.lock()?;
+    let kept = folder.join(format!("{platform}-{key}"));
     if !kept.exists() {
         let work = kept.with_extension("partial");
         if work.exists() {

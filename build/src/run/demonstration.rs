@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::console::{Line, Speaker};
 use crate::fip::Partition;
+use crate::test::lines::{End, Line as Report, closing};
 
 /// What Linux's first process prints before the list of partitions, and after it.
 const LINUX: &str = "linux: ";
@@ -72,7 +73,7 @@ impl Demonstration {
                 errors.extend(line.text.contains(ERROR).then(|| line.text.clone()));
             }
             Normal::Tests { failed, counted } => {
-                if line.text.starts_with("test ") && line.text.contains(" ... FAILED") {
+                if Report::parse(&line.text).is_some_and(|report| matches!(report.end, End::Failed(_))) {
                     failed.push(line.text.clone());
                 }
                 *counted = closing(&line.text).or(*counted);
@@ -152,12 +153,6 @@ fn listed_partition(text: &str) -> Option<String> {
     let (id, uuid) = device.split_once(' ')?;
     let id = u16::from_str_radix(id.trim_start_matches("0x"), 16).ok()?;
     (id != 0).then(|| format!("{id:#06x} {}", uuid.trim().to_lowercase()))
-}
-
-/// The numbers of `N passed, N failed`.
-fn closing(text: &str) -> Option<(usize, usize)> {
-    let (passed, failed) = text.trim().split_once(" passed, ")?;
-    Some((passed.parse().ok()?, failed.strip_suffix(" failed")?.parse().ok()?))
 }
 
 #[cfg(test)]

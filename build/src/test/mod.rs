@@ -2,7 +2,7 @@
 
 mod fuzz;
 mod host;
-mod lines;
+pub mod lines;
 mod long;
 mod tally;
 mod target;
