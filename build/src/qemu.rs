@@ -123,7 +123,14 @@ impl Machine {
         if let Some(output) = qemu.stdout.take() {
             forward(Console::Normal, move || Some(output), sender.clone());
         }
-        forward(Console::Secure, move || listener.accept().ok().map(|(stream, _)| stream), sender);
+        let name = socket.clone();
+        let accept = move || {
+            let (stream, _) = listener.accept().ok()?;
+            // Nobody else connects; so the name is gone even if this process is killed.
+            fs::remove_file(name).ok()?;
+            Some(stream)
+        };
+        forward(Console::Secure, accept, sender);
         let keep = |console: Console| -> Result<Output> {
             let path = folder.join(format!("{}.log", console.name()));
             let file = File::create(&path).with_context(|| path.display().to_string())?;
