@@ -1,5 +1,6 @@
 //! Rules broken one by one: each must turn a test red. The list is `tests/mutations.toml`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::project;
+use crate::test::lines::{End, Line};
 
 /// The committed list.
 const LIST: &str = "tests/mutations.toml";
@@ -45,7 +47,7 @@ pub fn list() -> Result<Vec<Mutation>> {
     Ok(toml::from_str::<List>(&text).context(LIST)?.mutation)
 }
 
-/// A copy of the project's tracked files, in which rules are broken.
+/// A copy of the project's files, in which rules are broken.
 pub struct Scratch {
     root: PathBuf,
 }
@@ -57,10 +59,14 @@ impl Scratch {
     /// If a file cannot be copied.
     pub fn new() -> Result<Self> {
         let root = project::target().join("mutations");
-        let output =
-            Command::new("git").arg("ls-files").current_dir(project::root()).output().context("git")?;
+        // New files that are not committed yet belong to the project, too.
+        let mut git = Command::new("git");
+        git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(project::root());
+        let output = git.output().context("git")?;
         ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
-        for file in String::from_utf8(output.stdout)?.lines() {
+        let files: BTreeSet<PathBuf> = String::from_utf8(output.stdout)?.lines().map(PathBuf::from).collect();
+        remove_others(&root, Path::new(""), &files)?;
+        for file in &files {
             copy_if_changed(&project::root().join(file), &root.join(file))?;
         }
         Ok(Self { root })
@@ -79,11 +85,11 @@ impl Scratch {
         result
     }
 
-    /// Whether the mutation's host test fails in the copy. `Err` if it does not even run.
+    /// The host tests whose name contains `filter`, each with whether it passes in the copy.
     ///
     /// # Errors
-    /// If the broken copy does not build or the test is not found.
-    pub fn host_test_fails(&self, mutation: &Mutation) -> Result<bool> {
+    /// If the copy does not build.
+    pub fn host_tests(&self, filter: &str) -> Result<Vec<(String, bool)>> {
         let mut command = Command::new("cargo");
         command.args([
             "test",
@@ -95,18 +101,15 @@ impl Scratch {
             "scenarios",
             "--all-features",
         ]);
-        command.args(["--", &mutation.test]).current_dir(&self.root);
-        // One folder for all mutations, apart from the product's own.
+        command.args(["--", "--format=pretty", filter]).current_dir(&self.root);
         command.env("CARGO_TARGET_DIR", self.root.join("target"));
         let output = command.output().context("cargo test")?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !text.contains("test result:") {
-            bail!("the broken copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+            bail!("the copy does not build:\n{}", String::from_utf8_lossy(&output.stderr));
         }
-        if !text.lines().any(|line| line.contains("test result:") && !line.contains(" 0 passed; 0 failed")) {
-            bail!("no test has the name {}", mutation.test);
-        }
-        Ok(!output.status.success())
+        let ends = text.lines().filter_map(Line::parse);
+        Ok(ends.map(|line| (line.name.to_owned(), line.end == End::Passed)).collect())
     }
 
     /// Whether a test of the Normal-world image fails in the copy, or does not come to its end.
@@ -151,6 +154,24 @@ fn broken(text: &str, mutation: &Mutation) -> Result<String> {
         mutation.rule
     );
     Ok(text.replacen(&mutation.from, &mutation.to, 1))
+}
+
+/// Removes the files of an earlier copy that the project has no more; `target` is the copy's own.
+fn remove_others(root: &Path, folder: &Path, files: &BTreeSet<PathBuf>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(root.join(folder)) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        let path = folder.join(entry.file_name());
+        if path == Path::new("target") {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            remove_others(root, &path, files)?;
+        } else if !files.contains(&path) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a file unless it is the same already, so that Cargo rebuilds only what changed.

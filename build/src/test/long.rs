@@ -9,12 +9,17 @@ use crate::mutations::{self, Mutation, Scratch};
 /// names a test there.
 pub fn broken_rules(tally: &mut Tally, on_target: bool) {
     tally.part("broken rules");
-    let (list, scratch) = match mutations::list().and_then(|list| Ok((list, Scratch::new()?))) {
-        Ok(both) => both,
+    let prepared = || -> Result<_> {
+        let scratch = Scratch::new()?;
+        let intact = scratch.host_tests("")?;
+        Ok((mutations::list()?, scratch, intact))
+    };
+    let (list, scratch, intact) = match prepared() {
+        Ok(prepared) => prepared,
         Err(error) => return tally.broken("broken rules", &error),
     };
     for mutation in &list {
-        tally.run(&format!("broken: {}", mutation.rule), || noticed_on_the_host(&scratch, mutation));
+        tally.run(&format!("broken: {}", mutation.rule), || noticed_on_the_host(&scratch, mutation, &intact));
         if let Some(test) = mutation.target_test.as_ref().filter(|_| on_target) {
             tally.run(&format!("broken on the target: {}", mutation.rule), || {
                 let failed = scratch.broken(mutation, || scratch.target_test_fails(test))?;
@@ -25,9 +30,13 @@ pub fn broken_rules(tally: &mut Tally, on_target: bool) {
     }
 }
 
-fn noticed_on_the_host(scratch: &Scratch, mutation: &Mutation) -> Result<()> {
-    ensure!(!scratch.host_test_fails(mutation)?, "{} fails before the rule is broken", mutation.test);
-    let failed = scratch.broken(mutation, || scratch.host_test_fails(mutation))?;
-    ensure!(failed, "{} passes all the same", mutation.test);
+/// That the mutation's test passes while the rule holds, and fails when it is broken.
+fn noticed_on_the_host(scratch: &Scratch, mutation: &Mutation, intact: &[(String, bool)]) -> Result<()> {
+    let test = &mutation.test;
+    let mut known = intact.iter().filter(|(name, _)| name.contains(test)).peekable();
+    ensure!(known.peek().is_some(), "there is no host test {test}");
+    ensure!(known.all(|(_, passes)| *passes), "{test} fails before the rule is broken");
+    let ends = scratch.broken(mutation, || scratch.host_tests(test))?;
+    ensure!(ends.iter().any(|(_, passes)| !passes), "{test} passes all the same");
     Ok(())
 }
