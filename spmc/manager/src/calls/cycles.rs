@@ -9,7 +9,7 @@ use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Found, Model, Requester};
+use crate::state::vcpu::{Found, ModelKind, Requester};
 
 /// FFA_RUN: w1 the vCPU that is to run on this PE.
 pub fn run(at: &mut Entry<'_>) -> Outcome {
@@ -19,7 +19,7 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
     }
     let on = at.cpu.id();
     let vcpu = partition.vcpu(target);
-    let found = match at.caller {
+    let (found, model) = match at.caller {
         Caller::Normal => vcpu.lock(&mut at.held).0.run(on)?,
         Caller::Partition(own, caller) => {
             let found = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
@@ -38,7 +38,7 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
         }
         Found::Preempted => Deliver::Resume,
     };
-    Ok(at.to_partition(target, deliver))
+    Ok(at.to_partition(target, model, deliver))
 }
 
 /// The vCPU that FFA_RUN names: one that exists, is not the caller's own, and may run on this PE.
@@ -70,17 +70,12 @@ pub fn msg_wait(at: &mut Entry<'_>) -> Outcome {
         // An RX buffer that is empty or was never mapped needs no release.
         let _ = buffers::release_rx(at);
     }
-    let (mut context, held) = partition.vcpu(vcpu).lock(&mut at.held);
-    let model = context.model_on(at.cpu.id());
-    context.wait();
-    drop((context, held));
-    match model {
-        Some(Model::Init) => Ok(lifecycle::initialised(at, vcpu)),
-        Some(Model::Run | Model::Direct(_)) | None => {
-            abi::msg_wait(at.frame);
-            Ok(at.to_normal(Deliver::Message))
-        }
+    partition.vcpu(vcpu).lock(&mut at.held).0.wait();
+    if at.cpu.model() == ModelKind::Init {
+        return Ok(lifecycle::initialised(at, vcpu));
     }
+    abi::msg_wait(at.frame);
+    Ok(at.to_normal(Deliver::Message))
 }
 
 /// FFA_YIELD: w2-w3 the time after which the caller wants to be run again, in nanoseconds; 0 for any.
@@ -108,9 +103,9 @@ pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
         // It was aborted through another of its contexts while this one was blocked here.
         return lifecycle::abandon(at, vcpu);
     }
-    let was_blocked = partition.vcpu(vcpu).lock(&mut at.held).0.called_back();
-    assert!(was_blocked, "{vcpu} is owed an answer but does not wait for one");
-    at.to_partition(vcpu, deliver)
+    let model = partition.vcpu(vcpu).lock(&mut at.held).0.called_back();
+    let model = model.expect("a context that is owed an answer waits for it");
+    at.to_partition(vcpu, model, deliver)
 }
 
 /// A physical interrupt took the PE from the partition that ran.
@@ -121,7 +116,7 @@ pub fn interrupted(at: &mut Entry<'_>) -> Next {
     }
     match at.hw.acknowledge() {
         Acknowledged::Secure(id) => unowned(at, id),
-        Acknowledged::Normal if at.model() != Some(Model::Init) => {
+        Acknowledged::Normal if at.cpu.model() != ModelKind::Init => {
             let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt();
             if let Some(requester) = requester {
                 abi::interrupt(at.frame, vcpu);

@@ -10,7 +10,7 @@ use crate::config::Methods;
 use crate::endpoint::EndpointId;
 use crate::exit::Deliver;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Request, RequestKind, Requester};
+use crate::state::vcpu::{ModelKind, Request, RequestKind, Requester};
 
 /// FFA_MSG_SEND_DIRECT_REQ: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
 pub fn request(at: &mut Entry<'_>) -> Outcome {
@@ -84,7 +84,7 @@ fn enter(
     if let Caller::Partition(partition, vcpu) = at.caller {
         partition.vcpu(vcpu).lock(&mut at.held).0.call(target);
     }
-    Ok(at.to_partition(target, deliver))
+    Ok(at.to_partition(target, ModelKind::Direct, deliver))
 }
 
 /// FFA_MSG_SEND_DIRECT_RESP: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.

@@ -7,7 +7,7 @@ use super::{Caller, Entry, Outcome, console, cycles};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Next};
-use crate::state::vcpu::Model;
+use crate::state::vcpu::{Model, ModelKind};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
 pub fn booted(at: &mut Entry<'_>) -> Next {
@@ -35,7 +35,7 @@ fn start_next(at: &mut Entry<'_>) -> Next {
         let boot_info = partition.config().boot_info.filter(|_| is_primary);
         let boot_info = boot_info.map(|info| (info.register, partition.config().memory.start()));
         abi::start(at.frame, at.cpu.id(), boot_info);
-        at.cpu.set_current(Some(vcpu));
+        at.cpu.give_to(vcpu, ModelKind::Init);
         let pc = if is_primary { partition.config().entry } else { partition.secondary_entry() };
         return Next::Start { target: vcpu, pc };
     }
@@ -49,7 +49,7 @@ fn start_next(at: &mut Entry<'_>) -> Next {
 pub fn error(at: &mut Entry<'_>) -> Outcome {
     let Caller::Partition(_, vcpu) = at.caller else { return Err(FfaError::NotSupported) };
     let gives_up = abi::word(at.frame, 2) == FfaError::Aborted as i32 as u32;
-    if !gives_up || at.model() != Some(Model::Init) {
+    if !gives_up || at.cpu.model() != ModelKind::Init {
         return Err(FfaError::NotSupported);
     }
     error!("{} failed to initialise on vCPU {}", at.spmc.partition_of(vcpu).name(), vcpu.index());

@@ -22,7 +22,7 @@ use crate::order::{Holding, Nothing};
 use crate::spmc::Spmc;
 use crate::state::cpu::Cpu;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Model, Refusal};
+use crate::state::vcpu::{ModelKind, Refusal};
 
 pub use table::{CALLS, Call, Instances, Models};
 
@@ -84,29 +84,19 @@ impl<'a> Entry<'a> {
 
     /// The PE goes to the Normal world.
     pub fn to_normal(&mut self, deliver: Deliver) -> Next {
-        self.cpu.set_current(None);
+        self.cpu.give_to_normal();
         Next::Normal(deliver)
     }
 
-    /// The PE goes to a partition's context that was entered before.
-    pub fn to_partition(&mut self, target: VcpuId, deliver: Deliver) -> Next {
-        self.cpu.set_current(Some(target));
+    /// The PE goes to a partition's context that was entered before, and that runs by this model now.
+    pub fn to_partition(&mut self, target: VcpuId, model: ModelKind, deliver: Deliver) -> Next {
+        self.cpu.give_to(target, model);
         Next::Partition { target, deliver }
     }
 
     /// The partition of this id.
     pub fn partition(&self, id: EndpointId) -> Option<&'a Partition> {
         self.spmc.partition(PartitionIndex::from_id(id)?)
-    }
-
-    /// The calling partition's runtime model on this PE; none for the Normal world.
-    pub fn model(&mut self) -> Option<Model> {
-        match self.caller {
-            Caller::Normal => None,
-            Caller::Partition(partition, vcpu) => {
-                partition.vcpu(vcpu).lock(&mut self.held).0.model_on(self.cpu.id())
-            }
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use bitflags::bitflags;
 
 use super::{Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, lifecycle, power};
 use crate::abi::{V1_0, V1_1, V1_2};
-use crate::state::vcpu::Model;
+use crate::state::vcpu::ModelKind;
 
 bitflags! {
     /// At which FF-A instances a function exists (FF-A 1.2, 2.2).
@@ -37,11 +37,11 @@ bitflags! {
 
 impl Models {
     /// The set that holds just this model.
-    const fn of(model: Model) -> Self {
+    const fn of(model: ModelKind) -> Self {
         match model {
-            Model::Init => Self::INIT,
-            Model::Run => Self::RUN,
-            Model::Direct(_) => Self::DIRECT,
+            ModelKind::Init => Self::INIT,
+            ModelKind::Run => Self::RUN,
+            ModelKind::Direct => Self::DIRECT,
         }
     }
 }
@@ -182,11 +182,8 @@ impl Call {
         if !self.instances.contains(side) || at.version < self.since {
             return Err(FfaError::NotSupported);
         }
-        if side == Instances::PARTITION && self.models != ANY {
-            let model = at.model().ok_or(FfaError::Denied)?;
-            if !self.models.contains(Models::of(model)) {
-                return Err(FfaError::Denied);
-            }
+        if side == Instances::PARTITION && !self.models.contains(Models::of(at.cpu.model())) {
+            return Err(FfaError::Denied);
         }
         if let Some(masks) = &self.zero {
             let x = &at.frame.x;

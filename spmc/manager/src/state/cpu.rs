@@ -1,5 +1,6 @@
 //! What belongs to one PE alone: who runs on it, and how far its boot has come.
 
+use super::vcpu::ModelKind;
 use crate::endpoint::{CpuId, VcpuId};
 
 /// One PE. Only the PE itself has it, so it needs no lock.
@@ -7,6 +8,9 @@ use crate::endpoint::{CpuId, VcpuId};
 pub struct Cpu {
     id: CpuId,
     current: Option<VcpuId>,
+    /// The model by which `current` runs. It is the context's own, and only this PE changes that while it runs; here
+    /// it is at hand for every call without the context's lock.
+    model: ModelKind,
     boot: Option<usize>,
 }
 
@@ -14,7 +18,7 @@ impl Cpu {
     /// A PE that has just been turned on.
     #[must_use]
     pub const fn new(id: CpuId) -> Self {
-        Self { id, current: None, boot: None }
+        Self { id, current: None, model: ModelKind::Init, boot: None }
     }
 
     /// Its linear index.
@@ -29,9 +33,21 @@ impl Cpu {
         self.current
     }
 
-    /// The PE is given to this vCPU, or back to the Normal world.
-    pub(crate) const fn set_current(&mut self, vcpu: Option<VcpuId>) {
-        self.current = vcpu;
+    /// The runtime model of the vCPU that runs on it.
+    #[must_use]
+    pub const fn model(&self) -> ModelKind {
+        self.model
+    }
+
+    /// The PE is given to this vCPU, which runs by this model.
+    pub(crate) const fn give_to(&mut self, vcpu: VcpuId, model: ModelKind) {
+        self.current = Some(vcpu);
+        self.model = model;
+    }
+
+    /// The PE is given back to the Normal world.
+    pub(crate) const fn give_to_normal(&mut self) {
+        self.current = None;
     }
 
     /// The PE begins to start its partitions' contexts, in boot order.

@@ -109,7 +109,28 @@ pub enum RequestKind {
     Direct2,
 }
 
+/// A runtime model without whom it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// [`Model::Init`].
+    Init,
+    /// [`Model::Run`].
+    Run,
+    /// [`Model::Direct`].
+    Direct,
+}
+
 impl Model {
+    /// Which of the models it is.
+    #[must_use]
+    pub const fn kind(self) -> ModelKind {
+        match self {
+            Self::Init => ModelKind::Init,
+            Self::Run => ModelKind::Run,
+            Self::Direct(_) => ModelKind::Direct,
+        }
+    }
+
     /// Whom the context gives the PE back to when it yields or is preempted.
     #[must_use]
     pub const fn requester(self) -> Requester {
@@ -161,15 +182,6 @@ impl Vcpu {
         self.state
     }
 
-    /// Its runtime model, if it runs on this PE.
-    #[must_use]
-    pub fn model_on(&self, cpu: CpuId) -> Option<Model> {
-        match self.state {
-            State::Running { on, model } if on == cpu => Some(model),
-            _ => None,
-        }
-    }
-
     /// Starts it from reset, if it has not run or its PE came back. Whether it did.
     #[must_use]
     pub fn start(&mut self, on: CpuId) -> bool {
@@ -203,8 +215,8 @@ impl Vcpu {
         }
     }
 
-    /// FFA_RUN by the Normal world on PE `on`.
-    pub fn run(&mut self, on: CpuId) -> Result<Found, Refusal> {
+    /// FFA_RUN by the Normal world on PE `on`: how the context was found, and the model by which it runs now.
+    pub fn run(&mut self, on: CpuId) -> Result<(Found, ModelKind), Refusal> {
         let (found, model) = match self.state {
             State::Waiting => (Found::Waiting, Model::Run),
             State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model)?),
@@ -216,7 +228,7 @@ impl Vcpu {
             State::Aborted => return Err(Refusal::Aborted),
         };
         self.state = State::Running { on, model };
-        Ok(found)
+        Ok((found, model.kind()))
     }
 
     fn for_normal(model: Model) -> Result<Model, Refusal> {
@@ -227,7 +239,7 @@ impl Vcpu {
     }
 
     /// FFA_RUN by the partition context that this one works for, on the chain's PE.
-    pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<Found, Refusal> {
+    pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<(Found, ModelKind), Refusal> {
         let (found, chain, model) = match self.state {
             State::Yielded { on, model } => (Found::Yielded, on, model),
             State::Preempted { on, model } => (Found::Preempted, on, model),
@@ -242,7 +254,7 @@ impl Vcpu {
             return Err(Refusal::Denied);
         }
         self.state = State::Running { on, model };
-        Ok(found)
+        Ok((found, model.kind()))
     }
 
     /// It called `callee` and blocks.
@@ -252,13 +264,11 @@ impl Vcpu {
         }
     }
 
-    /// The context it called gives the PE back. Whether it was waiting for that.
-    pub fn called_back(&mut self) -> bool {
-        if let State::Calling { on, model, .. } = self.state {
-            self.state = State::Running { on, model };
-            return true;
-        }
-        false
+    /// The context it called gives the PE back. The model by which it goes on, if it was waiting for that.
+    pub fn called_back(&mut self) -> Option<ModelKind> {
+        let State::Calling { on, model, .. } = self.state else { return None };
+        self.state = State::Running { on, model };
+        Some(model.kind())
     }
 
     /// Answers the direct request it works on, if `kind` is its family: who asked.
