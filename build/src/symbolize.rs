@@ -2,34 +2,64 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow, bail};
 use object::{Object, ObjectSection, SectionKind};
 
 use crate::cli::SymbolizeArgs;
-use crate::project;
+use crate::platform::Platform;
+use crate::{image, project};
 
 /// The upper half of the SPMC's address space: a virtual address is a physical one with these bits set.
 const UPPER_HALF: u64 = 0xffff_0000_0000_0000;
 
-/// Reads a report from the file named, or the standard input, and prints it with names.
+/// Reads a report from the file named, from the standard input, or (at a terminal) from the consoles of the last run,
+/// and prints it with names.
 ///
 /// # Errors
-/// If a file cannot be read, the report is of another build, or no address of it lies in the image.
+/// If a file cannot be read, no image is of the report's build, or no address of it lies in the image.
 pub fn run(args: &SymbolizeArgs) -> Result<()> {
     let text = match &args.report {
-        Some(path) => fs::read_to_string(path).with_context(|| path.display().to_string())?,
-        None => {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text)?;
-            text
+        Some(path) => read(path)?,
+        None if io::stdin().is_terminal() => {
+            let folder = project::runs(args.platform);
+            read(&folder.join("secure.log"))? + &read(&folder.join("normal.log"))?
         }
+        None => io::read_to_string(io::stdin())?,
     };
-    print!("{}", annotate(&text, &project::firmware(args.platform).join("spmc.elf"))?);
+    let report = last_report(&text);
+    print!("{}", annotate(report, &image_of(report, args.platform)?)?);
     Ok(())
+}
+
+/// A console from its last crash on; all of it where there is none.
+fn last_report(console: &str) -> &str {
+    let crash = console.rfind("crash on PE").unwrap_or(0);
+    let start = console[..crash].rfind('\n').map_or(0, |end| end + 1);
+    &console[start..]
+}
+
+fn read(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The image that was built last, or the one with other features that is of the report's build.
+fn image_of(report: &str, platform: Platform) -> Result<PathBuf> {
+    let folder = project::firmware(platform);
+    let usual = folder.join("spmc.elf");
+    let Some(id) = report.lines().find_map(build_id) else { return Ok(usual) };
+    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let is_image = path.extension().is_some_and(|extension| extension == "elf");
+        if is_image && image::build_id(&path).is_ok_and(|own| own == id) {
+            return Ok(path);
+        }
+    }
+    Ok(usual)
 }
 
 /// The report's lines, each followed by what its addresses are.
@@ -39,8 +69,7 @@ pub fn run(args: &SymbolizeArgs) -> Result<()> {
 pub fn annotate(report: &str, elf: &Path) -> Result<String> {
     let image = Image::load(elf)?;
     if let Some(id) = report.lines().find_map(build_id)
-        && !image.build_id.starts_with(&id)
-        && !id.starts_with(&image.build_id)
+        && id != image.build_id
     {
         bail!("the report is of build {id}, {} is build {}", elf.display(), image.build_id);
     }
@@ -128,7 +157,9 @@ fn places(line: &str, base: Option<u64>) -> impl Iterator<Item = u64> + '_ {
             return hexadecimal(digits);
         }
         let digits = word.strip_prefix("0x").or(Some(word).filter(|word| word.len() == 16))?;
-        (hexadecimal(digits)? & !UPPER_HALF).checked_sub(base? & !UPPER_HALF)
+        let offset = (hexadecimal(digits)? & !UPPER_HALF).checked_sub(base? & !UPPER_HALF);
+        // The load address itself says where the image is, not what ran.
+        offset.filter(|offset| *offset != 0)
     })
 }
 
@@ -149,6 +180,14 @@ mod tests {
         assert_eq!(base, Some(0xe10_0000));
         let line = "ESR 0x10 ELR +0x20 x0  ffff00000e100030  x1  0000000000000001 FAR 0xffff00000e100040";
         assert_eq!(places(line, base).collect::<Vec<_>>(), [0x20, 0x30, 0x40]);
+    }
+
+    #[test]
+    fn the_last_crash_is_the_report() {
+        let console =
+            "build 1\n[E] hafnia: crash on PE 0x0: a\nbuild 2\n[E] hafnia: crash on PE 0x1: b\nbuild 3\n";
+        assert_eq!(last_report(console), "[E] hafnia: crash on PE 0x1: b\nbuild 3\n");
+        assert_eq!(last_report("+0x10"), "+0x10");
     }
 
     /// This test program itself stands for the image: it has code, lines and names.

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use object::{Object, ObjectSegment};
 
 use crate::cli::BenchArgs;
 use crate::machine::Stack;
@@ -30,7 +29,7 @@ pub struct Figures {
     counts: Counts,
     /// `spmc.bin` in bytes.
     image: u64,
-    /// What the image takes of memory, with its stacks, tables and pool, in bytes.
+    /// All memory that is the SPMC's own: image, stacks, heap and tables, in bytes.
     ram: u64,
 }
 
@@ -88,19 +87,22 @@ fn measure(platform: Platform) -> Result<Figures> {
     let output = fs::read_to_string(&out_file).context("the counter's output")?;
     let counts =
         plan.counts(&output).with_context(|| format!("the Normal world said:\n{}", console.normal))?;
-    let figures = Figures { counts, image: fs::metadata(&stack.spmc.bin)?.len(), ram: memory(&spmc)? };
+    let figures =
+        Figures { counts, image: fs::metadata(&stack.spmc.bin)?.len(), ram: own_memory(&console.secure)? };
     fs::write(folder.join("bench.md"), report::markdown(&figures))?;
     fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
     Ok(figures)
 }
 
-/// From the image's first byte to the last one of its loaded segments.
-fn memory(elf: &[u8]) -> Result<u64> {
-    let file = object::File::parse(elf)?;
-    file.segments()
-        .map(|segment| segment.address() + segment.size())
-        .max()
-        .context("the SPMC has no segments")
+/// The size of what the SPMC says is its own memory: image, stacks, heap and all tables.
+fn own_memory(console: &str) -> Result<u64> {
+    let range = console
+        .lines()
+        .find_map(|line| line.split_once("own memory ")?.1.split(',').next()?.split_once(".."));
+    let (start, end) = range.context("the SPMC does not say which memory is its own")?;
+    let number =
+        |text: &str| Ok::<_, anyhow::Error>(u64::from_str_radix(text.trim().trim_start_matches("0x"), 16)?);
+    Ok(number(end)? - number(start)?)
 }
 
 /// Builds the plugin and says where it is.
@@ -125,4 +127,16 @@ fn plugin() -> Result<PathBuf> {
         (name == "counter").then(|| message["filenames"][0].as_str().map(PathBuf::from))?
     });
     library.context("cargo names no library of the counter")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_the_spmc_is_what_it_says() {
+        let console = "x\n[I] hafnia: own memory 0xe100000..0xe200000, 120 table frames\n";
+        assert_eq!(own_memory(console).unwrap(), 1 << 20);
+        assert!(own_memory("").is_err());
+    }
 }
