@@ -6,9 +6,8 @@
 mod pe;
 mod sources;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use manager::config::SpmcManifest;
 use manager::endpoint::{CpuId, VcpuId};
 use manager::fakes::Machine;
 use manager::hardware::Memory;
@@ -19,7 +18,7 @@ use manager::memory::table::TableFrame;
 use manager::spmc::Spmc;
 
 pub use pe::{Pe, Place};
-pub use sources::Sources;
+pub use sources::{Blobs, Sources};
 
 /// The id of `echo`, a partition with a context for each PE.
 pub const ECHO: u64 = 0x8001;
@@ -101,6 +100,16 @@ pub struct World {
     /// x0-x17 of each context that is not on a PE.
     contexts: Mutex<Vec<(VcpuId, [u64; 18])>>,
     machine: Machine,
+    frames: &'static [TableFrame],
+}
+
+/// Frames that no world uses. The manager keeps its frames for ever; a fuzzer makes worlds by the million.
+static FRAMES: Mutex<Vec<&'static [TableFrame]>> = Mutex::new(Vec::new());
+
+impl Drop for World {
+    fn drop(&mut self) {
+        FRAMES.lock().unwrap_or_else(PoisonError::into_inner).push(self.frames);
+    }
 }
 
 impl World {
@@ -111,25 +120,29 @@ impl World {
     }
 
     /// A machine with these manifests, on which nothing has started.
+    #[must_use]
+    pub fn of(sources: &Sources) -> Arc<Self> {
+        Self::loaded_with(&sources.compile())
+    }
+
+    /// A machine on which TF-A has loaded these.
     ///
     /// # Panics
     /// If the SPMC manifest cannot be read.
     #[must_use]
-    pub fn of(sources: &Sources) -> Arc<Self> {
-        let spmc = manifest::spmc::parse(&dts::compile(&sources.spmc)).expect("the SPMC manifest is good");
+    pub fn loaded_with(blobs: &Blobs) -> Arc<Self> {
+        let spmc = manifest::spmc::parse(&blobs.spmc).expect("the SPMC manifest is good");
         let ranges: Vec<PageRange> = spmc.memory.iter().filter(|m| !m.device).map(|m| m.range).collect();
         let mut machine = Machine::new(&ranges);
-        for (address, package) in sources.packages() {
-            machine.write(Pa::secure(address), &package).expect("a package lies in memory");
+        for (address, package) in &blobs.packages {
+            machine.write(Pa::secure(*address), package).expect("a package lies in memory");
         }
-        let spmc = Self::start(&spmc, &mut machine);
-        Arc::new(Self { spmc, contexts: Mutex::default(), machine })
-    }
-
-    fn start(manifest: &SpmcManifest, machine: &mut Machine) -> Spmc {
         let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
-        let frames: &'static [TableFrame] = (0..64).map(|_| TableFrame::new()).collect::<Vec<_>>().leak();
-        Spmc::new(manifest, own, &Pool::new(frames, 0xe18_0000), machine).expect("the machine is fit")
+        let unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let frames = unused.unwrap_or_else(|| (0..64).map(|_| TableFrame::new()).collect::<Vec<_>>().leak());
+        let pool = Pool::new(frames, 0xe18_0000);
+        let spmc = Spmc::new(&spmc, own, &pool, &mut machine).expect("the machine is fit");
+        Arc::new(Self { spmc, contexts: Mutex::default(), machine, frames })
     }
 
     /// PE `index`, just turned on.

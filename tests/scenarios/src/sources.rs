@@ -36,11 +36,20 @@ impl Sources {
         *source = source.replace(from, to);
     }
 
-    /// The packages, and where they are loaded.
+    /// What TF-A would load.
     #[must_use]
-    pub fn packages(&self) -> [(u64, Vec<u8>); 2] {
-        [(ECHO_MEMORY, package(&self.echo)), (RELAY_MEMORY, package(&self.relay))]
+    pub fn compile(&self) -> Blobs {
+        let packages = [(ECHO_MEMORY, package(&self.echo)), (RELAY_MEMORY, package(&self.relay))];
+        Blobs { spmc: dts::compile(&self.spmc), packages }
     }
+}
+
+/// What TF-A loads for the SPMC.
+pub struct Blobs {
+    /// The SPMC manifest.
+    pub spmc: Vec<u8>,
+    /// The packages, and where they are loaded.
+    pub packages: [(u64, Vec<u8>); 2],
 }
 
 impl Default for Sources {
