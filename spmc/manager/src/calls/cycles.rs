@@ -8,8 +8,9 @@ use crate::abi::{self, V1_2};
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
+use crate::state::ModelKind;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Found, ModelKind, Requester};
+use crate::state::vcpu::{Found, Requester};
 
 /// FFA_RUN: w1 the vCPU that is to run on this PE.
 pub fn run(at: &mut Entry<'_>) -> Outcome {

@@ -9,8 +9,9 @@ use crate::abi::{self, V1_2};
 use crate::config::Methods;
 use crate::endpoint::EndpointId;
 use crate::exit::Deliver;
+use crate::state::ModelKind;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{ModelKind, Request, RequestKind, Requester};
+use crate::state::vcpu::{Request, RequestKind, Requester};
 
 /// FFA_MSG_SEND_DIRECT_REQ: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
 pub fn request(at: &mut Entry<'_>) -> Outcome {

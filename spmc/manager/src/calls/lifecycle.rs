@@ -7,7 +7,8 @@ use super::{Caller, Entry, Outcome, console, cycles};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Next};
-use crate::state::vcpu::{Model, ModelKind};
+use crate::state::ModelKind;
+use crate::state::vcpu::Model;
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
 pub fn booted(at: &mut Entry<'_>) -> Next {

@@ -20,9 +20,10 @@ use crate::exit::{Deliver, Frame, Next};
 use crate::hardware::Hardware;
 use crate::order::{Holding, Nothing};
 use crate::spmc::Spmc;
+use crate::state::ModelKind;
 use crate::state::cpu::Cpu;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{ModelKind, Refusal};
+use crate::state::vcpu::Refusal;
 
 pub use table::{CALLS, Call, Instances, Models};
 

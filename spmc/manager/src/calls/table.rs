@@ -5,7 +5,7 @@ use bitflags::bitflags;
 
 use super::{Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, lifecycle, power};
 use crate::abi::{V1_0, V1_1, V1_2};
-use crate::state::vcpu::ModelKind;
+use crate::state::ModelKind;
 
 bitflags! {
     /// At which FF-A instances a function exists (FF-A 1.2, 2.2).

@@ -1,6 +1,6 @@
 //! What belongs to one PE alone: who runs on it, and how far its boot has come.
 
-use super::vcpu::ModelKind;
+use super::ModelKind;
 use crate::endpoint::{CpuId, VcpuId};
 
 /// One PE. Only the PE itself has it, so it needs no lock.

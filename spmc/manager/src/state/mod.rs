@@ -7,3 +7,14 @@ pub mod normal;
 pub mod partition;
 pub mod vcpu;
 pub mod version;
+
+/// A runtime model without whom it is for: what a context and the PE that it runs on both know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// [`vcpu::Model::Init`].
+    Init,
+    /// [`vcpu::Model::Run`].
+    Run,
+    /// [`vcpu::Model::Direct`].
+    Direct,
+}

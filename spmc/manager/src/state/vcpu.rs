@@ -1,9 +1,13 @@
 //! The life of one execution context: its state, its runtime model, and whom it owes an answer.
 
+use super::ModelKind;
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
 
 /// Where an execution context is in its life (FF-A 1.2, 4.10).
+///
+/// Fields lie in the order in which they are written here, so that a change of state does not move them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
 pub enum State {
     /// Never started.
     Created,
@@ -43,6 +47,10 @@ pub enum State {
     },
     /// Decided, but its registers are not saved yet: nobody may enter it.
     Leaving {
+        /// The PE it ran on.
+        on: CpuId,
+        /// By which rules.
+        model: Model,
         /// What it becomes once they are.
         then: Settled,
     },
@@ -56,19 +64,9 @@ pub enum Settled {
     /// [`State::Waiting`].
     Waiting,
     /// [`State::Yielded`].
-    Yielded {
-        /// The PE it ran on.
-        on: CpuId,
-        /// By which rules.
-        model: Model,
-    },
+    Yielded,
     /// [`State::Preempted`].
-    Preempted {
-        /// The PE it ran on.
-        on: CpuId,
-        /// By which rules.
-        model: Model,
-    },
+    Preempted,
 }
 
 /// A partition runtime model (FF-A 1.2, 8.2): what a running context may do, and whom it answers.
@@ -107,17 +105,6 @@ pub enum RequestKind {
     Direct,
     /// FFA_MSG_SEND_DIRECT_REQ2.
     Direct2,
-}
-
-/// A runtime model without whom it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModelKind {
-    /// [`Model::Init`].
-    Init,
-    /// [`Model::Run`].
-    Run,
-    /// [`Model::Direct`].
-    Direct,
 }
 
 impl Model {
@@ -274,7 +261,7 @@ impl Vcpu {
     /// Answers the direct request it works on, if `kind` is its family: who asked.
     pub fn answer(&mut self, kind: RequestKind, to: EndpointId) -> Option<Requester> {
         match self.state {
-            State::Running { model: Model::Direct(request), .. } if request.kind == kind => {
+            State::Running { on, model: model @ Model::Direct(request) } if request.kind == kind => {
                 let asked = match request.from {
                     Requester::Normal(id) => id,
                     Requester::Partition(vcpu) => vcpu.partition().id(),
@@ -282,7 +269,7 @@ impl Vcpu {
                 if asked != to {
                     return None;
                 }
-                self.state = State::Leaving { then: Settled::Waiting };
+                self.state = State::Leaving { on, model, then: Settled::Waiting };
                 Some(request.from)
             }
             _ => None,
@@ -291,29 +278,24 @@ impl Vcpu {
 
     /// FFA_MSG_WAIT: it has nothing more to do.
     pub fn wait(&mut self) {
-        self.state = State::Leaving { then: Settled::Waiting };
+        self.leave(Settled::Waiting);
     }
 
     /// FFA_YIELD: whom it gives the PE back to.
     pub fn give_up(&mut self) -> Option<Requester> {
-        match self.state {
-            State::Running { on, model } => {
-                self.state = State::Leaving { then: Settled::Yielded { on, model } };
-                Some(model.requester())
-            }
-            _ => None,
-        }
+        self.leave(Settled::Yielded)
     }
 
     /// A Normal-world interrupt takes the PE: whom it goes back to.
     pub fn preempt(&mut self) -> Option<Requester> {
-        match self.state {
-            State::Running { on, model } => {
-                self.state = State::Leaving { then: Settled::Preempted { on, model } };
-                Some(model.requester())
-            }
-            _ => None,
-        }
+        self.leave(Settled::Preempted)
+    }
+
+    /// It leaves the PE it runs on: whom the PE goes back to.
+    fn leave(&mut self, then: Settled) -> Option<Requester> {
+        let State::Running { on, model } = self.state else { return None };
+        self.state = State::Leaving { on, model, then };
+        Some(model.requester())
     }
 
     /// It never runs again. Its model, if it was on a PE.
@@ -336,11 +318,11 @@ impl Vcpu {
     /// Its registers are saved.
     #[inline]
     pub fn settle(&mut self) {
-        if let State::Leaving { then } = self.state {
+        if let State::Leaving { on, model, then } = self.state {
             self.state = match then {
                 Settled::Waiting => State::Waiting,
-                Settled::Yielded { on, model } => State::Yielded { on, model },
-                Settled::Preempted { on, model } => State::Preempted { on, model },
+                Settled::Yielded => State::Yielded { on, model },
+                Settled::Preempted => State::Preempted { on, model },
             };
         }
     }
