@@ -112,7 +112,10 @@ pub fn image(path: &Path, text: &str) -> Result<Vec<String>> {
 /// itself.
 fn composes(module: &[String], target: &[String]) -> bool {
     let own = module.get(1).map(String::as_str);
-    matches!(own, None | Some("partition" | "normal")) || target.get(1).map(String::as_str) == own
+    // A type of `state/mod.rs` itself is above the files, not beside them.
+    let is_type = |name: &str| name.starts_with(char::is_uppercase);
+    let other = target.get(1).map(String::as_str);
+    matches!(own, None | Some("partition" | "normal")) || other == own || other.is_some_and(is_type)
 }
 
 /// `calls/direct.rs` is `[calls, direct]`, `calls/mod.rs` is `[calls]`, `lib.rs` is `[]`.
