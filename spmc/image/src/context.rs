@@ -6,7 +6,7 @@ use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
 use manager::endpoint::VcpuId;
-use manager::spmc::Translation;
+use manager::spmc::{Roots, Translation};
 
 use crate::features::Features;
 use crate::sysregs;
@@ -117,6 +117,7 @@ impl Context {
     /// The context `id`, from reset.
     #[must_use]
     pub fn new(id: VcpuId, translation: Translation, features: &Features) -> Self {
+        let root = |roots: Roots| if features.has_level_0() { roots.level_0 } else { roots.level_1 };
         let mut context = Self {
             general: General::default(),
             banked: Banked::default(),
@@ -124,8 +125,8 @@ impl Context {
             low: [0; 8],
             hcr: sysregs::HCR,
             view: View {
-                vttbr: translation.normal | u64::from(translation.vmid & features.vmid_mask) << 48,
-                vsttbr: translation.secure,
+                vttbr: root(translation.normal) | u64::from(translation.vmid & features.vmid_mask) << 48,
+                vsttbr: root(translation.secure),
                 // Affinity 0 is the context's number; bit 31 is RES1.
                 vmpidr: 1 << 31 | u64::from(id.index()),
             },

@@ -31,6 +31,13 @@ const fn field(register: u64, at: u32) -> u64 {
 }
 
 impl Features {
+    /// Whether stage 2 can begin at level 0 (DDI 0487, D8.2): not on a PE with 42 bits of physical address or fewer,
+    /// where it begins at level 1 and covers 512 GB.
+    #[must_use]
+    pub const fn has_level_0(&self) -> bool {
+        self.physical_bits >= 44
+    }
+
     /// Reads the ID registers.
     #[must_use]
     pub fn read() -> Self {

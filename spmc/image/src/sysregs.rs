@@ -60,13 +60,17 @@ pub const CNTHCTL_EL1TVT: u64 = 1 << 13;
 /// ICH_HCR_EL2: TC, TALL0 and TALL1 trap a partition's accesses to the GIC's CPU interface.
 pub const ICH_HCR: u64 = 1 << 10 | 1 << 11 | 1 << 12;
 
-/// VTCR_EL2 without T0SZ and PS: level 0 first, 4 KB granule, write-back inner-shareable walks. NSA = 1 and NSW = 0: the
+/// VTCR_EL2 without SL0, T0SZ and PS: 4 KB granule, write-back inner-shareable walks. NSA = 1 and NSW = 0: the
 /// non-secure IPA space is walked in secure memory and yields non-secure addresses.
-pub const VTCR: u64 = 1 << 31 | 1 << 30 | 2 << 6 | 1 << 8 | 1 << 10 | 3 << 12;
+pub const VTCR: u64 = 1 << 31 | 1 << 30 | 1 << 8 | 1 << 10 | 3 << 12;
 /// VTCR_EL2.VS: 16-bit VMIDs.
 pub const VTCR_VS: u64 = 1 << 19;
-/// VSTCR_EL2 without T0SZ: level 0 first, 4 KB granule; SW = 0 and SA = 0: everything secure.
-pub const VSTCR: u64 = 1 << 31 | 2 << 6;
+/// VSTCR_EL2 without SL0 and T0SZ: 4 KB granule; SW = 0 and SA = 0: everything secure.
+pub const VSTCR: u64 = 1 << 31;
+/// SL0 of VTCR_EL2 and VSTCR_EL2: walks begin at level 0.
+pub const LEVEL_0: u64 = 2 << 6;
+/// SL0: walks begin at level 1.
+pub const LEVEL_1: u64 = 1 << 6;
 
 macro_rules! read_only {
     ($($(#[$doc:meta])* $read:ident = $register:literal;)*) => {$(

@@ -52,7 +52,11 @@ pub fn start(features: &Features) {
     let timer = if features.timer_traps { sysregs::CNTHCTL_EL1TVT } else { 0 };
     sysregs::set_cnthctl(sysregs::CNTHCTL | timer);
     sysregs::set_vpidr(sysregs::midr());
-    let size = 64 - features.physical_bits;
+    let size = if features.has_level_0() {
+        sysregs::LEVEL_0 | (64 - features.physical_bits)
+    } else {
+        sysregs::LEVEL_1 | 25
+    };
     let vmid = if features.vmid_mask == 0xffff { sysregs::VTCR_VS } else { 0 };
     sysregs::set_vtcr(sysregs::VTCR | size | features.physical_range << 16 | vmid);
     sysregs::set_vstcr(sysregs::VSTCR | size);

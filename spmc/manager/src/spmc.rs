@@ -20,7 +20,7 @@ use crate::state::normal::NormalEndpoint;
 use crate::state::partition::Partition;
 
 pub use crate::state::cpu::Cpu;
-pub use crate::state::partition::Translation;
+pub use crate::state::partition::{Roots, Translation};
 
 /// The manager: what all PEs share. Nothing of it is allocated or moved after boot.
 pub struct Spmc {

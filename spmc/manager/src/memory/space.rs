@@ -88,6 +88,16 @@ impl AddressSpace {
         self.root_address
     }
 
+    /// The physical address of the level-1 table for the first 512 GB, from which a PE with fewer than 43 bits of
+    /// physical address walks (DDI 0487, D8.2: it has no level 0). Where nothing is mapped there, an empty table.
+    #[must_use]
+    pub fn first_table(&self) -> u64 {
+        match Descriptor::decode(self.root.get(0), Level::Zero) {
+            Descriptor::Table(address) => address,
+            Descriptor::Absent | Descriptor::Leaf(_) => self.root_address,
+        }
+    }
+
     /// Checks that `range` can be mapped, each page to its own address, and reserves the tables for it.
     pub fn check(
         &mut self,

@@ -13,13 +13,28 @@ use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, MapError, Pool};
 use crate::order::{self, Lock};
 
+/// Where the walks of a stage-2 tree begin: physical addresses of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// The level-0 table.
+    pub level_0: u64,
+    /// The level-1 table for the first 512 GB, for a PE that has no level 0.
+    pub level_1: u64,
+}
+
+impl Roots {
+    fn of(space: &AddressSpace) -> Self {
+        Self { level_0: space.root(), level_1: space.first_table() }
+    }
+}
+
 /// What the MMU needs to know of a partition: its two stage-2 trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translation {
-    /// Physical address of the level-0 table of the secure IPA space, for VSTTBR_EL2.
-    pub secure: u64,
-    /// Physical address of the level-0 table of the non-secure IPA space, for VTTBR_EL2.
-    pub normal: u64,
+    /// The secure IPA space, for VSTTBR_EL2.
+    pub secure: Roots,
+    /// The non-secure IPA space, for VTTBR_EL2.
+    pub normal: Roots,
     /// The partition's VMID: never 0.
     pub vmid: u16,
 }
@@ -141,7 +156,7 @@ impl Partition {
     pub fn translation(&self) -> Translation {
         // VMID 0 is nobody's: a PE that has not entered a partition yet has it.
         let vmid = self.config.index.get() as u16 + 1;
-        Translation { secure: self.secure.root(), normal: self.normal.root(), vmid }
+        Translation { secure: Roots::of(&self.secure), normal: Roots::of(&self.normal), vmid }
     }
 
     /// Whether the whole of `range` is its own memory, or granted to it, with at least these rights.

@@ -48,8 +48,12 @@ impl Machine {
 
     /// A walk written from the Arm ARM alone: it uses none of the manager's encodings.
     fn mmu(&self, root: u64, ipa: u64) -> Option<Translated> {
-        let mut table = root;
-        for (level, shift) in [39, 30, 21, 12].into_iter().enumerate() {
+        self.mmu_from(0, root, ipa)
+    }
+
+    /// The same, by an MMU that begins at level `first`.
+    fn mmu_from(&self, first: usize, mut table: u64, ipa: u64) -> Option<Translated> {
+        for (level, shift) in [39, 30, 21, 12].into_iter().enumerate().skip(first) {
             let frame = &self.frames[((table - BASE) / 4096) as usize];
             let raw = frame.get((ipa >> shift & 511) as usize);
             match (level, raw & 3) {
@@ -131,6 +135,19 @@ fn aligned_memory_is_mapped_by_blocks() {
         assert_eq!(machine.mmu(space.root(), ipa).map(|t| (t.address, t.size)), Some((ipa, size)));
         assert_eq!(space.walk(ipa).map(|m| (m.pa, m.size)), Some((Pa::secure(ipa), size)));
     }
+}
+
+#[test]
+fn a_pe_without_level_0_walks_the_first_512_gb() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    let unmapped = space.first_table();
+    assert_eq!(machine.mmu_from(1, unmapped, 0xe20_0000), None, "an empty table, not a missing one");
+    map(&mut space, 0xe20_0000, 0x4_0000, RX);
+    let found = machine.mmu_from(1, space.first_table(), 0xe20_1000);
+    assert_eq!(found, machine.mmu(space.root(), 0xe20_1000));
+    assert_eq!(found.map(|page| page.address), Some(0xe20_1000));
+    assert_eq!(machine.mmu_from(1, space.first_table(), 0xe24_0000), None);
 }
 
 #[test]
