@@ -63,8 +63,8 @@ pub fn enter(
         if reason == REASON_SYNC {
             match syndrome >> 26 & 0x3f {
                 class::SMC64 => {
-                    // A trapped SMC has not been stepped over; an HVC has.
-                    context.general.elr += 4;
+                    // A trapped SMC has not been stepped over; an HVC has. The next address after the last one is 0.
+                    context.general.elr = context.general.elr.wrapping_add(4);
                     return Left::Call(Conduit::Smc);
                 }
                 class::HVC64 => return Left::Call(Conduit::Hvc),

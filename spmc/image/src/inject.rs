@@ -42,5 +42,6 @@ pub fn undefined(context: &mut Context, features: &Features) {
         spsr |= TCO;
     }
     general.spsr = spsr;
-    general.elr = sysregs::vbar_el1() + vector;
+    // A partition may put its vectors at the end of the address space, or claim to.
+    general.elr = sysregs::vbar_el1().wrapping_add(vector);
 }
