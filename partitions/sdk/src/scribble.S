@@ -5,7 +5,7 @@
  * x0: how long to hold it. Result in x0: how many system and vector registers took the value.
  * Between the labels, an instruction that the CPU lacks is skipped with the one behind it (see the vectors).
  */
-	.arch	armv9-a+sve+sme+memtag
+	.arch	armv9-a+sve+sme+memtag+ras
 	.section .text, "ax"
 
 	/* Writes the pattern to a system register, and counts it. */
@@ -43,7 +43,7 @@ skippable_begin:
 	.irp	register, sp_el0, tpidr_el0, tpidrro_el0, tpidr_el1, ttbr1_el1, amair_el1, contextidr_el1
 	set	\register
 	.endr
-	.irp	register, afsr0_el1, afsr1_el1, esr_el1, far_el1, elr_el1, par_el1, csselr_el1, mdscr_el1
+	.irp	register, afsr0_el1, afsr1_el1, esr_el1, far_el1, elr_el1, par_el1, csselr_el1, mdscr_el1, disr_el1
 	set	\register
 	.endr
 	.irp	register, cntkctl_el1, cntv_cval_el0, cntp_cval_el0, scxtnum_el0, scxtnum_el1

@@ -43,6 +43,8 @@ save_el1:
     mrs     x1, csselr_el1
     mrs     x2, actlr_el1
     stp     x1, x2, [x0, #176]
+    mrs     x1, vdisr_el2                   // what EL1 reads and writes as DISR_EL1 (HCR_EL2.AMO)
+    str     x1, [x0, #192]
     ret
 
 // load_el1(x0 = set: *const El1)
@@ -84,6 +86,8 @@ load_el1:
     ldp     x1, x2, [x0, #176]
     msr     csselr_el1, x1
     msr     actlr_el1, x2
+    ldr     x1, [x0, #192]
+    msr     vdisr_el2, x1
     ret
 
 // copy_high(x0 = to, x1 = from: ten words): x8-x17 of a caller, from frame to context or back

@@ -43,6 +43,9 @@ fn mte() -> bool {
     // Below 2 there are no tags, and these registers are not there.
     (read!("id_aa64pfr1_el1") >> 8) & 0xf >= 2
 }
+fn ras() -> bool {
+    has(read!("id_aa64pfr0_el1"), 28)
+}
 fn scxtnum() -> bool {
     // CSV2 at 2 or later.
     (read!("id_aa64pfr0_el1") >> 56) & 0xf >= 2
@@ -119,6 +122,8 @@ registers! {
     // FPCR and FPSR.
     "S3_3_C4_C4_0" 0x0340_0000 always,
     "S3_3_C4_C4_1" 0x0800_001f always,
+    // VDISR_EL2, which is DISR_EL1 to a guest.
+    "S3_4_C12_C1_1" 0x8100_0042 ras,
     // SCXTNUM_EL0, SCXTNUM_EL1.
     "S3_3_C13_C0_7" 0x1111_2222_3333_4444 scxtnum,
     "S3_0_C13_C0_7" 0x5555_6666_7777_8888 scxtnum,
