@@ -109,6 +109,9 @@ impl Loaded {
             }
         }
         self.simd.leave(&mut context.vectors);
+        // A context that is preempted between its TLB or cache maintenance and the DSB behind it may go on on another
+        // PE; a DSB completes only what was begun on its own PE (DDI 0487, DSB).
+        sysregs::complete();
     }
 
     /// Puts the registers of a context into the PE; x8-x17 unless the frame has its own for it.

@@ -7,9 +7,12 @@
 use core::arch::asm;
 
 /// HCR_EL2 for as long as the SPMC runs: E2H; RW and VM for partitions at S-EL1; IMO, FMO and AMO take what is
-/// asynchronous; TSC, TACR, TIDCP, TLOR, TERR and TEA trap what a partition may not do by itself. APK, API (PAuth) and
-/// ATA (MTE) stay 0 until a context uses them; EnSCXT stays 0, so that SCXTNUM is out of reach.
-pub const HCR: u64 = E2H | RW | TEA | TERR | TLOR | TACR | TIDCP | TSC | AMO | IMO | FMO | VM;
+/// asynchronous; FB and BSU make a partition's local TLB and cache maintenance and its barriers hold on all PEs, because
+/// a context that moves between PEs believes to be on one; TSC, TACR, TIDCP, TLOR, TERR and TEA trap what a partition
+/// may not do by itself. APK, API (PAuth) and ATA (MTE) stay 0 until a context uses them; EnSCXT stays 0, so that
+/// SCXTNUM is out of reach.
+pub const HCR: u64 =
+    E2H | RW | TEA | TERR | TLOR | TACR | TIDCP | TSC | BSU_INNER | FB | AMO | IMO | FMO | VM;
 /// HCR_EL2.API and APK: pointer authentication and its keys are not trapped.
 pub const HCR_PAUTH: u64 = 1 << 41 | 1 << 40;
 /// HCR_EL2.ATA: tags and the registers of MTE are not trapped.
@@ -18,6 +21,8 @@ const VM: u64 = 1 << 0;
 const FMO: u64 = 1 << 3;
 const IMO: u64 = 1 << 4;
 const AMO: u64 = 1 << 5;
+const FB: u64 = 1 << 9;
+const BSU_INNER: u64 = 1 << 10;
 const TSC: u64 = 1 << 19;
 const TIDCP: u64 = 1 << 20;
 const TACR: u64 = 1 << 21;
@@ -187,6 +192,13 @@ write! {
 pub fn isb() {
     // SAFETY: a barrier.
     unsafe { asm!("isb", options(nostack, preserves_flags)) };
+}
+
+/// Waits until memory accesses and maintenance that this PE has begun, those of a partition included, are complete.
+#[inline(always)]
+pub fn complete() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
 }
 
 /// Makes stores to translation tables visible to the table walkers of all PEs, and forgets what any PE has cached of
