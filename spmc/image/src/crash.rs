@@ -30,6 +30,11 @@ impl CrashRecord {
 /// The record of the PE that boots; the others have theirs in their areas.
 pub static mut BOOT_RECORD: CrashRecord = CrashRecord::new();
 
+unsafe extern "C" {
+    /// Resets, after the PE that crashed first had time for its report; see vectors.S.
+    fn crashed_too(record: *const CrashRecord) -> !;
+}
+
 /// Whether a PE is on the crash path, and the record of the first that came there.
 #[repr(C)]
 pub struct Crashing {
@@ -146,8 +151,8 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         asm!("mov {}, x29", "mrs {}, tpidr_el2", out(reg) frame, out(reg) this, options(nomem, nostack))
     };
     if CRASHING.taken.swap(1, Ordering::AcqRel) != 0 {
-        // Once more on this PE, or another PE reports already: no more words.
-        reset::reset();
+        // SAFETY: comes back to nobody, so that it may take a stack.
+        unsafe { crashed_too(this) };
     }
     CRASHING.record.store(this, Ordering::Release);
     report(format_args!("{info}"), None, frame);

@@ -7,8 +7,8 @@
 use core::arch::asm;
 
 /// HCR_EL2 for as long as the SPMC runs: E2H; RW and VM for partitions at S-EL1; IMO, FMO and AMO take what is
-/// asynchronous; FB and BSU make a partition's local TLB and cache maintenance and its barriers hold on all PEs, because
-/// a context that moves between PEs believes to be on one; TSC, TACR, TIDCP, TLOR, TERR and TEA trap what a partition
+/// asynchronous; FB and BSU make a partition's local TLB and cache maintenance and its barriers hold on all PEs, as a
+/// context that moves between PEs believes to be on one; TSC, TACR, TIDCP, TLOR, TERR and TEA trap what a partition
 /// may not do by itself. APK, API (PAuth) and ATA (MTE) stay 0 until a context uses them; EnSCXT stays 0, so that
 /// SCXTNUM is out of reach.
 pub const HCR: u64 =

@@ -78,23 +78,29 @@ crash_registers:
     add     x2, x2, :lo12:{CRASHING}
     mov     w1, #1
     swpal   w1, w3, [x2]
-    cbz     w3, 2f
-    // Somebody crashed before. It was this PE: no more reports. It was another: let it finish, then reset anyway.
-    ldr     x3, [x2, #8]
-    cmp     x3, x19
-    b.eq    1f
-    mrs     x4, cntfrq_el0
-    mrs     x5, cntpct_el0
-    add     x4, x5, x4, lsl #2              // four seconds
-3:  mrs     x5, cntpct_el0
-    cmp     x5, x4
-    b.lo    3b
-1:  adrp    x0, crash_stack
-    mov     sp, x0
-    b       {reset}
-2:  str     x19, [x2, #8]
+    cbnz    w3, crashed_too
+    str     x19, [x2, #8]
     adrp    x0, crash_stack
     mov     sp, x0
     mov     x0, x19
     mov     x30, xzr
     b       {crashed}
+
+// crashed_too(x0 = this PE's crash record): somebody crashed before. It was this PE: no more reports. It was another:
+// lets it finish, then resets anyway.
+.global crashed_too
+crashed_too:
+    adrp    x2, {CRASHING}
+    add     x2, x2, :lo12:{CRASHING}
+    ldr     x3, [x2, #8]
+    cmp     x3, x0
+    b.eq    2f
+    mrs     x4, cntfrq_el0
+    mrs     x5, cntpct_el0
+    add     x4, x5, x4, lsl #2              // four seconds
+1:  mrs     x5, cntpct_el0
+    cmp     x5, x4
+    b.lo    1b
+2:  adrp    x0, crash_stack
+    mov     sp, x0
+    b       {reset}
