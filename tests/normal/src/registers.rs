@@ -19,6 +19,8 @@ unsafe extern "C" {
     unsafe fn simd_store(to: *mut u8);
     unsafe fn sve_load(vectors: *const u8, predicates: *const u8);
     unsafe fn sve_store(vectors: *mut u8, predicates: *mut u8);
+    unsafe fn streaming_load(vectors: *const u8, predicates: *const u8);
+    unsafe fn streaming_store(vectors: *mut u8, predicates: *mut u8);
     unsafe fn za_load(from: *const u8);
     unsafe fn za_store(to: *mut u8);
     unsafe fn za_off();
@@ -57,10 +59,12 @@ impl Vectors {
         ffr[0] = 0x7f;
     }
 
-    fn load(&self) {
+    fn load(&self, streaming: bool) {
         // SAFETY: the buffers have the size of the longest vectors; compiled code uses none of these registers.
         unsafe {
-            if system::sve() {
+            if streaming {
+                streaming_load(self.z.as_ptr(), self.p.as_ptr());
+            } else if system::sve() {
                 sve_load(self.z.as_ptr(), self.p.as_ptr());
             } else {
                 simd_load(self.z.as_ptr());
@@ -71,10 +75,12 @@ impl Vectors {
         }
     }
 
-    fn store(&mut self) {
+    fn store(&mut self, streaming: bool) {
         // SAFETY: as in `load`.
         unsafe {
-            if system::sve() {
+            if streaming {
+                streaming_store(self.z.as_mut_ptr(), self.p.as_mut_ptr());
+            } else if system::sve() {
                 sve_store(self.z.as_mut_ptr(), self.p.as_mut_ptr());
             } else {
                 simd_store(self.z.as_mut_ptr());
@@ -85,13 +91,18 @@ impl Vectors {
         }
     }
 
-    fn expect_same(&self, before: &Self) -> Outcome {
-        let (vector, streaming) = lengths();
-        same("z or v register", &before.z[..32 * vector], &self.z)?;
-        if system::sve() {
-            same("predicate or ffr", &before.p[..17 * vector / 8], &self.p)?;
+    fn expect_same(&self, before: &Self, streaming: bool) -> Outcome {
+        let (vector, matrix) = lengths();
+        if streaming {
+            same("streaming z register", &before.z[..32 * matrix], &self.z)?;
+            same("streaming predicate", &before.p[..16 * matrix / 8], &self.p)?;
+        } else {
+            same("z or v register", &before.z[..32 * vector], &self.z)?;
+            if system::sve() {
+                same("predicate or ffr", &before.p[..17 * vector / 8], &self.p)?;
+            }
         }
-        same("za", &before.za[..streaming * streaming], &self.za)
+        same("za", &before.za[..matrix * matrix], &self.za)
     }
 }
 
@@ -113,8 +124,8 @@ static VECTORS: [SpinMutex<[Vectors; 2]>; pe::MAX] =
     [const { SpinMutex::new([const { Vectors::ZERO }; 2]) }; pe::MAX];
 
 /// Makes a call with everything filled that the call does not define, and looks at it afterwards: x8-x30 (where
-/// `extended` says that x8-x17 are results, x18-x30), the system registers, the vectors.
-pub fn call_filled(registers: &Registers, extended: bool) -> Result<Registers, Failure> {
+/// `extended` says that x8-x17 are results, x18-x30), the system registers, the vectors, in `streaming` mode or not.
+pub fn call_filled(registers: &Registers, extended: bool, streaming: bool) -> Result<Registers, Failure> {
     let mut before: General = [0; 31];
     before[..18].copy_from_slice(registers);
     let kept = if extended { 18 } else { 8 };
@@ -127,13 +138,13 @@ pub fn call_filled(registers: &Registers, extended: bool) -> Result<Registers, F
     let [filled, found] = &mut *vectors;
     system::longest_vectors();
     filled.fill();
-    filled.load();
+    filled.load(streaming);
     let held = system::fill();
     // SAFETY: both have 31 words; the call changes no memory of this image.
     unsafe { smc_filled(&before, &mut after) };
     system::expect_held(&held)?;
-    system::expect_za_on()?;
-    found.store();
+    system::expect_za_on(streaming)?;
+    found.store(streaming);
     if system::sme() {
         // SAFETY: turns ZA off, which compiled code does not use.
         unsafe { za_off() };
@@ -141,7 +152,7 @@ pub fn call_filled(registers: &Registers, extended: bool) -> Result<Registers, F
     for (after, before) in after[kept..].iter().zip(&before[kept..]) {
         expect("a register of x8-x30", *after, *before)?;
     }
-    found.expect_same(filled)?;
+    found.expect_same(filled, streaming)?;
     let mut results = [0; 18];
     results.copy_from_slice(&after[..18]);
     Ok(results)

@@ -53,6 +53,32 @@ sve_store:
 	ldr	p0, [x1]
 	ret
 
+	/* x0: 32 vectors, x1: 16 predicates at the streaming vector length. Turns streaming mode on; FFR is not there. */
+	.global	streaming_load
+streaming_load:
+	smstart	sm
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	ldr	p\n, [x1, #\n, mul vl]
+	ldr	z\n, [x0, #\n, mul vl]
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	ldr	z\n, [x0, #\n, mul vl]
+	.endr
+	ret
+
+	/* Turns streaming mode off. */
+	.global	streaming_store
+streaming_store:
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	str	p\n, [x1, #\n, mul vl]
+	str	z\n, [x0, #\n, mul vl]
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	str	z\n, [x0, #\n, mul vl]
+	.endr
+	smstop	sm
+	ret
+
 	/* x0: ZA, row by row at the streaming vector length. Turns ZA on. */
 	.global	za_load
 za_load:

@@ -170,8 +170,9 @@ pub fn expect_held(held: &[u64; COUNT]) -> Outcome {
     Ok(())
 }
 
-/// ZA is on, and streaming mode off (SVCR), where there is SME.
-pub fn expect_za_on() -> Outcome {
-    let svcr = if sme() { read!("S3_3_C4_C2_2") } else { 2 };
-    expect("svcr", svcr, 2)
+/// ZA is on, and streaming mode as `streaming` says (SVCR), where there is SME.
+pub fn expect_za_on(streaming: bool) -> Outcome {
+    let expected = 2 | u64::from(streaming);
+    let svcr = if sme() { read!("S3_3_C4_C2_2") } else { expected };
+    expect("svcr", svcr, expected)
 }

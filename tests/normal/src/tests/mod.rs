@@ -66,6 +66,7 @@ tests! {
     cycles::a_chain_unwinds_when_preempted,
     state::x8_to_x17_hold_no_foreign_values everywhere,
     state::registers_of_the_normal_world_survive everywhere,
+    state::streaming_mode_of_the_normal_world_survives everywhere,
     power::pes_go_off_and_come_back,
     isolation::the_normal_world_cannot_read_a_partitions_memory everywhere,
     isolation::a_partition_that_reads_anothers_memory_is_aborted,

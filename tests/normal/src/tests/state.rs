@@ -6,7 +6,7 @@ use crate::demo::{self, ECHO, Form, RELAY, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function, expect_success};
 use crate::outcome::{Outcome, expect};
 use crate::registers::call_filled;
-use crate::{pe, timer};
+use crate::{pe, system, timer};
 
 pub fn x8_to_x17_hold_no_foreign_values() -> Outcome {
     const ITERATIONS: u64 = 3;
@@ -48,12 +48,21 @@ pub fn x8_to_x17_hold_no_foreign_values() -> Outcome {
 }
 
 pub fn registers_of_the_normal_world_survive() -> Outcome {
+    survive(false)
+}
+
+pub fn streaming_mode_of_the_normal_world_survives() -> Outcome {
+    if system::sme() { survive(true) } else { Ok(()) }
+}
+
+/// Calls partitions that write over everything, with the PE in `streaming` mode or not.
+fn survive(streaming: bool) -> Outcome {
     /// How long a partition holds its own values: hardly, and long enough to be interrupted.
     const HARDLY: u64 = 1;
     const LONG: u64 = 100_000_000;
     for form in Form::ALL {
         let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, HARDLY], 0);
-        let answer = call_filled(&request, form == Form::Direct2)?;
+        let answer = call_filled(&request, form == Form::Direct2, streaming)?;
         expect_function("the answer", &answer, form.functions().1)?;
         // General-purpose SIMD alone makes 32.
         expect("registers that echo wrote", u64::from(answer[form.first() + 1] > 32), 1)?;
@@ -62,19 +71,19 @@ pub fn registers_of_the_normal_world_survive() -> Outcome {
     let form = Form::Direct64;
     let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, LONG], 0);
     timer::arm(2_000);
-    let preempted = call_filled(&request, false)?;
+    let preempted = call_filled(&request, false, streaming)?;
     expect_function("FFA_INTERRUPT", &preempted, FuncId::Interrupt32)?;
     timer::take();
     let mut run = [0; 18];
     run[0] = u32::from(FuncId::Run32).into();
     run[1] = preempted[1];
-    let answer = call_filled(&run, false)?;
+    let answer = call_filled(&run, false, streaming)?;
     expect_function("the answer in the end", &answer, form.functions().1)?;
 
     // A partition with one context comes from another PE's registers each time; here it may be busy there.
     let relays = demo::request(form, RELAY.id, &[command::SCRIBBLE, HARDLY], 0);
     loop {
-        let answer = call_filled(&relays, false)?;
+        let answer = call_filled(&relays, false, streaming)?;
         if !demo::is_busy(&answer) {
             return expect_function("relay's answer", &answer, form.functions().1);
         }
