@@ -36,7 +36,7 @@ pub struct General {
 pub struct El1 {
     /// SCTLR_EL1.
     pub sctlr: u64,
-    others: [u64; 24],
+    others: [u64; 23],
 }
 
 /// V0-V31, FPCR and FPSR, in the order of simd.S.
@@ -109,7 +109,7 @@ pub struct Context {
 const _: () = assert!(offset_of!(Context, general) == 0);
 const _: () = assert!(offset_of!(General, x18) == 0 && offset_of!(General, elr) == 112);
 const _: () = assert!(offset_of!(General, spsr) == offset_of!(General, elr) + 8);
-const _: () = assert!(offset_of!(El1, sctlr) == 0 && size_of::<El1>() == 25 * 8);
+const _: () = assert!(offset_of!(El1, sctlr) == 0 && size_of::<El1>() == 24 * 8);
 const _: () = assert!(offset_of!(Vectors, v) == 0 && offset_of!(Vectors, fpcr) == 512);
 const _: () = assert!(offset_of!(Vectors, fpsr) == 520);
 

@@ -1,5 +1,6 @@
 // The register sets that world switches and partition switches move. A set belongs to one context at a time; who may
 // call what is decided in loaded.rs. Under E2H the EL1 registers have the names *_EL12.
+// ACTLR_EL1 stays: no partition reaches it (HCR_EL2.TACR).
 
 .arch armv8.5-a
 
@@ -41,10 +42,8 @@ save_el1:
     mrs     x2, par_el1
     stp     x1, x2, [x0, #160]
     mrs     x1, csselr_el1
-    mrs     x2, actlr_el1
+    mrs     x2, vdisr_el2                   // what EL1 reads and writes as DISR_EL1 (HCR_EL2.AMO)
     stp     x1, x2, [x0, #176]
-    mrs     x1, vdisr_el2                   // what EL1 reads and writes as DISR_EL1 (HCR_EL2.AMO)
-    str     x1, [x0, #192]
     ret
 
 // load_el1(x0 = set: *const El1)
@@ -85,9 +84,7 @@ load_el1:
     msr     par_el1, x2
     ldp     x1, x2, [x0, #176]
     msr     csselr_el1, x1
-    msr     actlr_el1, x2
-    ldr     x1, [x0, #192]
-    msr     vdisr_el2, x1
+    msr     vdisr_el2, x2
     ret
 
 // copy_high(x0 = to, x1 = from: ten words): x8-x17 of a caller, from frame to context or back
