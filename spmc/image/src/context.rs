@@ -102,6 +102,8 @@ pub struct Context {
     pub low: [u64; 8],
     /// HCR_EL2: what it is allowed to use by now.
     pub hcr: u64,
+    /// DISR_EL1 of an SError that it left behind, else 0: it goes no further.
+    pub error: u64,
     /// Its view.
     pub view: View,
 }
@@ -124,6 +126,7 @@ impl Context {
             vectors: Vectors::default(),
             low: [0; 8],
             hcr: sysregs::HCR,
+            error: 0,
             view: View {
                 vttbr: root(translation.normal) | u64::from(translation.vmid & features.vmid_mask) << 48,
                 vsttbr: root(translation.secure),
@@ -143,6 +146,7 @@ impl Context {
         self.vectors = Vectors::default();
         self.low = [0; 8];
         self.hcr = sysregs::HCR;
+        self.error = 0;
     }
 }
 

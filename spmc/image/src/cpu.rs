@@ -7,7 +7,7 @@ use manager::spmc::Cpu;
 
 use crate::boot::Shared;
 use crate::context::Context;
-use crate::enter::{Left, enter};
+use crate::enter::{Left, enter, left_behind};
 use crate::loaded::Loaded;
 use crate::memory::Machine;
 use crate::normal;
@@ -85,6 +85,10 @@ fn visit<'a>(
     frame: &mut Frame,
     fault: &'a mut Fault,
 ) -> Exit<'a> {
+    if context.error != 0 {
+        *fault = left_behind(context);
+        return Exit::Fault(fault);
+    }
     match enter(loaded, &shared.features, context, frame, fault) {
         Left::Call(conduit) => Exit::Call(conduit),
         Left::Interrupt => {

@@ -113,6 +113,13 @@ const fn is_tag(syndrome: u64) -> bool {
     matches!(encoding(syndrome), (3, 0, 1, 0, 5 | 6) | (3, 0, 5, 6, 0 | 1))
 }
 
+/// The SError that the context left behind when it was left last, as if it had been taken then.
+#[cold]
+pub fn left_behind(context: &mut Context) -> Fault {
+    let syndrome = class::SERROR << 26 | 1 << 25 | core::mem::take(&mut context.error) & 0x01ff_ffff;
+    offence(syndrome, context.general.elr)
+}
+
 /// What the fault registers say.
 #[cold]
 fn offence(syndrome: u64, pc: u64) -> Fault {

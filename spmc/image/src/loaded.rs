@@ -110,8 +110,13 @@ impl Loaded {
         }
         self.simd.leave(&mut context.vectors);
         // A context that is preempted between its TLB or cache maintenance and the DSB behind it may go on on another
-        // PE; a DSB completes only what was begun on its own PE (DDI 0487, DSB).
-        sysregs::complete();
+        // PE; a DSB completes only what was begun on its own PE (DDI 0487, DSB). An SError that it caused must not hit
+        // somebody else, and least of all EL3, which panics where it finds one that S-EL2 masks.
+        let deferred = sysregs::complete();
+        if deferred & sysregs::DISR_A != 0 {
+            sysregs::set_disr(0);
+            context.error = deferred;
+        }
     }
 
     /// Puts the registers of a context into the PE; x8-x17 unless the frame has its own for it.

@@ -32,6 +32,9 @@ const TLOR: u64 = 1 << 35;
 const TERR: u64 = 1 << 36;
 const TEA: u64 = 1 << 37;
 
+/// DISR_EL1.A: an SError was deferred.
+pub const DISR_A: u64 = 1 << 31;
+
 /// MAIR_EL2: attribute 0 is Device-nGnRnE, attribute 1 Normal write-back.
 pub const MAIR: u64 = 0xff00;
 
@@ -177,6 +180,8 @@ write! {
     set_elr_el1 = "S3_5_C4_C0_1";
     /// SPSR_EL1 of the context whose EL1 set is loaded.
     set_spsr_el1 = "S3_5_C4_C0_0";
+    /// DISR_EL1.
+    set_disr = "S3_0_C12_C1_1";
     /// CNTV_CTL_EL0.
     set_cntv_ctl = "S3_5_C14_C3_1";
     /// ZCR_EL2.
@@ -195,10 +200,16 @@ pub fn isb() {
 }
 
 /// Waits until memory accesses and maintenance that this PE has begun, those of a partition included, are complete.
+/// DISR_EL1: with bit 31 set, one of them ended in an SError, which is taken by this (DDI 0487, ESB).
+#[must_use]
 #[inline(always)]
-pub fn complete() {
-    // SAFETY: a barrier.
-    unsafe { asm!("dsb ish", options(nostack, preserves_flags)) };
+pub fn complete() -> u64 {
+    let deferred;
+    // SAFETY: barriers, HINT 16 being ESB; a register that says what was deferred.
+    unsafe {
+        asm!("dsb sy", "hint #16", "mrs {}, S3_0_C12_C1_1", out(reg) deferred, options(nostack, preserves_flags))
+    };
+    deferred
 }
 
 /// Makes stores to translation tables visible to the table walkers of all PEs, and forgets what any PE has cached of
