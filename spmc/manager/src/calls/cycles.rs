@@ -24,7 +24,7 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
         Caller::Normal => vcpu.lock(&mut at.held).0.run(on)?,
         Caller::Partition(own, caller) => {
             let found = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
-            own.vcpu(caller).lock(&mut at.held).0.call(target);
+            own.vcpu(caller).lock(&mut at.held).0.call();
             found
         }
     };

@@ -83,7 +83,7 @@ fn enter(
     let on = at.cpu.id();
     receiver.vcpu(target).lock(&mut at.held).0.claim(on, Request { from, kind })?;
     if let Caller::Partition(partition, vcpu) = at.caller {
-        partition.vcpu(vcpu).lock(&mut at.held).0.call(target);
+        partition.vcpu(vcpu).lock(&mut at.held).0.call();
     }
     Ok(at.to_partition(target, ModelKind::Direct, deliver))
 }

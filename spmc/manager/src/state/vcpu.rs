@@ -29,14 +29,12 @@ pub enum State {
         /// By which rules.
         model: Model,
     },
-    /// Blocked in a call chain until `callee` answers, yields or is preempted.
+    /// Blocked in a call chain until the context that it called answers, yields or is preempted.
     Calling {
         /// The chain's PE.
         on: CpuId,
         /// By which rules.
         model: Model,
-        /// Whom it called.
-        callee: VcpuId,
     },
     /// A Normal-world interrupt took its PE; FFA_RUN of whoever it works for resumes it.
     Preempted {
@@ -163,12 +161,6 @@ impl Vcpu {
         Self { state: State::Created }
     }
 
-    /// Where it is in its life.
-    #[must_use]
-    pub const fn state(&self) -> State {
-        self.state
-    }
-
     /// Starts it from reset, if it has not run or its PE came back. Whether it did.
     #[must_use]
     pub fn start(&mut self, on: CpuId) -> bool {
@@ -179,7 +171,7 @@ impl Vcpu {
         startable
     }
 
-    /// Takes a waiting context for a direct request. `caller` is the context that asks, if it is a partition's.
+    /// Takes a waiting context for a direct request on PE `on`.
     pub fn claim(&mut self, on: CpuId, request: Request) -> Result<(), Refusal> {
         match self.state {
             State::Waiting => {
@@ -244,16 +236,16 @@ impl Vcpu {
         Ok((found, model.kind()))
     }
 
-    /// It called `callee` and blocks.
-    pub fn call(&mut self, callee: VcpuId) {
+    /// It called another context and blocks.
+    pub fn call(&mut self) {
         if let State::Running { on, model } = self.state {
-            self.state = State::Calling { on, model, callee };
+            self.state = State::Calling { on, model };
         }
     }
 
     /// The context it called gives the PE back. The model by which it goes on, if it was waiting for that.
     pub fn called_back(&mut self) -> Option<ModelKind> {
-        let State::Calling { on, model, .. } = self.state else { return None };
+        let State::Calling { on, model } = self.state else { return None };
         self.state = State::Running { on, model };
         Some(model.kind())
     }
