@@ -4,7 +4,10 @@
 use core::ptr::NonNull;
 
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
-use arm_gic::gicv3::{GicCpuInterface, GicDistributor, GicRedistributorIterator};
+use arm_gic::gicv3::{
+    GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, Group, SecureIntGroup,
+    SgiTarget, SgiTargetGroup,
+};
 use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
 use manager::hardware::Acknowledged;
 use spin::Mutex;
@@ -14,6 +17,10 @@ use crate::{layout, sysregs};
 
 /// Interrupt numbers from here on are not interrupts (Arm IHI 0069, 2.2.1): none is pending, or none of ours.
 const SPECIAL: core::ops::RangeInclusive<u32> = 1020..=1023;
+
+/// The SGI by which PEs kick each other. TF-A leaves 8 to 15 to the secure world; 8 and 9 are what partition managers
+/// use for schedule receiver and inter-processor interrupts.
+const KICK: IntId = IntId::sgi(10);
 
 /// One PE's access to the GIC; the lock covers its memory-mapped part.
 #[derive(Clone, Copy)]
@@ -35,15 +42,33 @@ impl Gic {
         GicCpuInterface::enable_system_register_el1();
         GicCpuInterface::enable_group1(true);
         sysregs::set_ich_hcr(sysregs::ICH_HCR);
-        Self { platform }
+        let gic = Self { platform };
+        let kick = gic.with_own_redistributor(|own| {
+            own.set_group(KICK, Group::Secure(SecureIntGroup::Group1S))?;
+            own.set_interrupt_priority(KICK, 0)?;
+            own.enable_interrupt(KICK, true)
+        });
+        assert!(matches!(kick, Some(Ok(()))), "the PE's redistributor takes no SGI");
+        gic
     }
 
     /// Takes the highest-priority pending interrupt.
     #[must_use]
     pub fn acknowledge(self) -> Acknowledged {
         match GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1).map(u32::from) {
+            Some(id) if id == u32::from(KICK) => {
+                self.finish(id);
+                Acknowledged::Kick
+            }
             Some(id) if !SPECIAL.contains(&id) => Acknowledged::Secure(id),
             _ => Acknowledged::Normal,
+        }
+    }
+
+    /// Interrupts every other PE.
+    pub fn kick_others(self) {
+        if GicCpuInterface::send_sgi(KICK, SgiTarget::All, SgiTargetGroup::CurrentGroup1).is_err() {
+            log::warn!("the other PEs cannot be interrupted");
         }
     }
 
@@ -71,23 +96,27 @@ impl Gic {
     /// Disables `id`: for an SGI or PPI on this PE.
     pub fn mask(self, id: u32) {
         let Ok(id) = IntId::try_from(id) else { return };
-        let _lock = REGISTERS.lock();
         let done = if id.is_private() {
-            // SAFETY: the final tables map all redistributors; the lock makes this the only driver.
-            let all = unsafe {
-                GicRedistributorIterator::new(pointer::<GicrSgi>(self.platform.redistributors.start))
-            };
-            let affinity = affinity(sysregs::mpidr());
-            let own = all.ok().and_then(|mut all| all.find(|one| one.typer().core_mpidr() == affinity));
-            own.map(|mut own| own.enable_interrupt(id, false))
+            self.with_own_redistributor(|own| own.enable_interrupt(id, false))
         } else {
-            // SAFETY: as above, for the distributor.
+            let _lock = REGISTERS.lock();
+            // SAFETY: the final tables map the distributor; the lock makes this the only driver.
             let registers = unsafe { UniqueMmioPointer::new(pointer::<Gicd>(self.platform.distributor)) };
             Some(GicDistributor::new(registers).enable_interrupt(id, false))
         };
         if !matches!(done, Some(Ok(()))) {
             log::warn!("interrupt {id:?} cannot be masked");
         }
+    }
+
+    /// Has `work` done with the redistributor of this PE, if it is found.
+    fn with_own_redistributor<T>(self, work: impl FnOnce(&mut GicRedistributor<'_>) -> T) -> Option<T> {
+        let _lock = REGISTERS.lock();
+        let first = pointer::<GicrSgi>(self.platform.redistributors.start);
+        // SAFETY: the final tables map all redistributors; the lock makes this the only driver.
+        let mut all = unsafe { GicRedistributorIterator::new(first) }.ok()?;
+        let affinity = affinity(sysregs::mpidr());
+        all.find(|one| one.typer().core_mpidr() == affinity).map(|mut own| work(&mut own))
     }
 }
 

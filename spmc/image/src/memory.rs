@@ -7,12 +7,13 @@
 use alloc::vec::Vec;
 
 use manager::endpoint::VcpuId;
-use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory};
+use manager::exit::Frame;
+use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor};
 use manager::memory::page::{Pa, PageRange};
 
 use crate::console::{self, Printable};
 use crate::gic::Gic;
-use crate::layout;
+use crate::{layout, normal};
 
 unsafe extern "C" {
     /// See guarded.S.
@@ -113,6 +114,16 @@ impl Interrupts for Machine {
         if let Some(before) = self.held.take() {
             self.gic.release_normal(before);
         }
+    }
+
+    fn kick_others(&mut self) {
+        self.gic.kick_others();
+    }
+}
+
+impl Monitor for Machine {
+    fn call(&mut self, frame: &mut Frame) {
+        normal::exchange(frame);
     }
 }
 

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::endpoint::VcpuId;
-use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory};
+use crate::exit::Frame;
+use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange};
 
 /// What all PEs share.
@@ -19,7 +20,13 @@ struct Shared {
     pages: BTreeMap<u64, Box<[u8]>>,
     lines: Vec<String>,
     masked: Vec<u32>,
+    kicks: u32,
+    monitor_calls: Vec<[u64; 18]>,
+    logical: Vec<[u64; 3]>,
 }
+
+/// FFA_PARTITION_INFO_GET_REGS, which the dispatcher answers for the logical partitions at EL3.
+const PARTITION_INFO_GET_REGS: u64 = 0xC400_008B;
 
 /// One PE's view of a machine whose memory and console all PEs share.
 pub struct Machine {
@@ -64,6 +71,23 @@ impl Machine {
     #[must_use]
     pub fn masked(&self) -> Vec<u32> {
         self.shared().masked.clone()
+    }
+
+    /// How often a PE has kicked the others.
+    #[must_use]
+    pub fn kicks(&self) -> u32 {
+        self.shared().kicks
+    }
+
+    /// x0-x17 of the SMCs that went to EL3 and were not for the dispatcher, in order.
+    #[must_use]
+    pub fn monitor_calls(&self) -> Vec<[u64; 18]> {
+        self.shared().monitor_calls.clone()
+    }
+
+    /// EL3 has these logical partitions: the three words of an entry of FFA_PARTITION_INFO_GET_REGS for each.
+    pub fn set_logical(&self, entries: &[[u64; 3]]) {
+        self.shared().logical = entries.into();
     }
 
     /// Hands each piece of `length` bytes at `at` that lies in one page to `touch`, with its place among them.
@@ -137,6 +161,34 @@ impl Interrupts for Machine {
 
     fn release_normal(&mut self) {
         self.holds_normal = false;
+    }
+
+    fn kick_others(&mut self) {
+        self.shared().kicks += 1;
+    }
+}
+
+impl Monitor for Machine {
+    /// As the dispatcher answers for its logical partitions, one entry at a time; anything else comes back with
+    /// each register inverted.
+    fn call(&mut self, frame: &mut Frame) {
+        let mut shared = self.shared();
+        if frame.x[0] != PARTITION_INFO_GET_REGS {
+            shared.monitor_calls.push(frame.x);
+            frame.x = frame.x.map(|x| !x);
+            return;
+        }
+        let start = (frame.x[3] & 0xFFFF) as usize;
+        let count = shared.logical.len() as u64;
+        match shared.logical.get(start) {
+            Some(entry) => {
+                frame.x = [0; 18];
+                frame.x[0] = 0xC400_0061;
+                frame.x[2] = 24 << 48 | (start as u64) << 16 | (count - 1);
+                frame.x[3..6].copy_from_slice(entry);
+            }
+            None => frame.x[..3].copy_from_slice(&[0x8400_0060, 0, 0xFFFF_FFFE]),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The seam: what a step may ask of the machine. Where the PE goes is not here; that is `exit::Next`.
 
 use crate::endpoint::VcpuId;
+use crate::exit::Frame;
 use crate::memory::page::Pa;
 
 /// The address is not mapped, or the access faulted.
@@ -22,6 +23,8 @@ pub trait Memory {
 pub enum Acknowledged {
     /// A secure Group 1 interrupt of this INTID: now active, its priority not dropped.
     Secure(u32),
+    /// Another PE's [`Interrupts::kick_others`]; already finished.
+    Kick,
     /// None of ours: one of the Normal world is pending, or it has gone away.
     Normal,
 }
@@ -38,6 +41,14 @@ pub trait Interrupts {
     fn hold_normal(&mut self);
     /// Ends [`Interrupts::hold_normal`]: the priority mask is again what it was before.
     fn release_normal(&mut self);
+    /// Has every other PE that runs a partition come back, to honour a request that it finds in the shared state.
+    fn kick_others(&mut self);
+}
+
+/// EL3.
+pub trait Monitor {
+    /// An SMC that returns at once: x0-x17 go in and come out in `frame`. Never with a lock held.
+    fn call(&mut self, frame: &mut Frame);
 }
 
 /// The console.
@@ -47,5 +58,5 @@ pub trait Console {
 }
 
 /// All of it, as a step gets it: one for each PE.
-pub trait Hardware: Memory + Interrupts + Console {}
-impl<T: Memory + Interrupts + Console + ?Sized> Hardware for T {}
+pub trait Hardware: Memory + Interrupts + Monitor + Console {}
+impl<T: Memory + Interrupts + Monitor + Console + ?Sized> Hardware for T {}

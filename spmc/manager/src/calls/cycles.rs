@@ -112,10 +112,14 @@ pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
 /// A physical interrupt took the PE from the partition that ran.
 pub fn interrupted(at: &mut Entry<'_>) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
+    let acknowledged = at.hw.acknowledge();
     if partition.is_aborted() {
+        if let Acknowledged::Secure(id) = acknowledged {
+            unowned(at, id);
+        }
         return lifecycle::abandon(at, vcpu);
     }
-    match at.hw.acknowledge() {
+    match acknowledged {
         Acknowledged::Secure(id) => unowned(at, id),
         Acknowledged::Normal if at.cpu.model() != ModelKind::Init => {
             let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt();
@@ -125,7 +129,7 @@ pub fn interrupted(at: &mut Entry<'_>) -> Next {
             }
         }
         // Interrupts of the Normal world are held during initialisation: this one has gone away.
-        Acknowledged::Normal => {}
+        Acknowledged::Kick | Acknowledged::Normal => {}
     }
     Next::Partition { target: vcpu, deliver: Deliver::Resume }
 }

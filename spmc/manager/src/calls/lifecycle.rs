@@ -70,9 +70,10 @@ pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     abort(at, vcpu)
 }
 
-/// The partition ends here, with everything its contexts are doing.
+/// The partition ends, with everything its contexts are doing: here now, on other PEs as soon as they have come back.
 fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     at.spmc.partition_of(vcpu).abort();
+    at.hw.kick_others();
     abandon(at, vcpu)
 }
 
