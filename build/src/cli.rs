@@ -30,8 +30,10 @@ pub enum Command {
     Test(TestArgs),
     /// Count the instructions that each call takes
     Bench(BenchArgs),
-    /// Check formatting, lints, documentation, import rules and licences
+    /// Check formatting, lints, documentation, import rules, licences and which test proves what
     Check,
+    /// Write the table of which test proves which row of the inventory
+    Rows,
     /// Turn the addresses of a crash report into functions and lines
     Symbolize(SymbolizeArgs),
 }

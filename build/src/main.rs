@@ -11,6 +11,7 @@ mod mutations;
 mod platform;
 mod project;
 mod qemu;
+mod rows;
 mod run;
 mod setup;
 mod symbolize;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Check => check::run(),
+        Command::Rows => rows::run(),
         Command::Symbolize(args) => symbolize::run(&args),
     };
     match result {

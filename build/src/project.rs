@@ -1,6 +1,9 @@
 //! Where things lie: the project's own folders and those under `target/`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
 
 use crate::platform::Platform;
 
@@ -57,4 +60,22 @@ pub fn logs() -> PathBuf {
 #[must_use]
 pub fn bare() -> PathBuf {
     target().join("bare")
+}
+
+/// The Rust files of a folder and of those in it, in the order of their paths.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(rust_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }

@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{project, setup, toolchain};
+use crate::{project, rows, setup, toolchain};
 use source::Source;
 
 /// The crates that run on the machine that is built, not on the machine that builds.
@@ -27,6 +27,7 @@ type Rule = fn(&Path, &str) -> Result<Vec<String>>;
 const STEPS: &[(&str, Step)] = &[
     ("import rules", import_rules),
     ("files", tracked_files),
+    ("rows of the inventory", rows::violations),
     ("formatting", formatting),
     ("licences of dependencies", dependencies),
     ("clippy, host", || cargo_succeeds(host_clippy())),
@@ -62,7 +63,7 @@ fn import_rules() -> Result<Vec<String>> {
         [("spmc/manager/src", imports::manager), ("spmc/image/src", imports::image)];
     let mut found = Vec::new();
     for (folder, rule) in rooms {
-        for path in rust_files(&project::root().join(folder))? {
+        for path in project::rust_files(&project::root().join(folder))? {
             let relative = path.strip_prefix(project::root().join(folder))?;
             found.extend(rule(relative, &fs::read_to_string(&path)?)?);
         }
@@ -170,24 +171,10 @@ fn tracked() -> Result<Vec<PathBuf>> {
     Ok(String::from_utf8(output.stdout)?.lines().map(PathBuf::from).collect())
 }
 
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(rust_files(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 fn unsafe_modules() -> Result<Vec<String>> {
     let folder = project::root().join("spmc/image/src");
     let mut found = Vec::new();
-    for path in rust_files(&folder)? {
+    for path in project::rust_files(&folder)? {
         if Source::parse(&fs::read_to_string(&path)?)?.words.contains_key("unsafe") {
             found.push(path.strip_prefix(&folder)?.with_extension("").display().to_string());
         }
