@@ -3,12 +3,14 @@
 //! Each test in `tests/` plays the Normal world and the partitions by raw registers. Tests that the Normal-world
 //! image repeats on the target have the same names there.
 
+mod buffers;
 mod pe;
 mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use manager::endpoint::{CpuId, VcpuId};
+use manager::exit::Conduit;
 use manager::fakes::Machine;
 use manager::hardware::Memory;
 use manager::manifest;
@@ -20,6 +22,17 @@ use manager::spmc::Spmc;
 pub use pe::{Pe, Place};
 pub use sources::{Blobs, Sources};
 
+/// The FF-A versions that are served, as FFA_VERSION has them.
+pub const VERSIONS: [u64; 3] = [V1_0, V1_1, V1_2];
+/// FF-A 1.0.
+pub const V1_0: u64 = 0x1_0000;
+/// FF-A 1.1.
+pub const V1_1: u64 = 0x1_0001;
+/// FF-A 1.2.
+pub const V1_2: u64 = 0x1_0002;
+/// FF-A 1.3: a manifest may say it, and its partition is served as 1.2.
+pub const V1_3: u64 = 0x1_0003;
+
 /// The id of `echo`, a partition with a context for each PE.
 pub const ECHO: u64 = 0x8001;
 /// The id of `relay`, a partition with one context.
@@ -29,7 +42,9 @@ pub const NORMAL_MEMORY: u64 = 0x4000_0000;
 /// Where `echo` is loaded.
 pub const ECHO_MEMORY: u64 = 0xe20_0000;
 /// Where `relay` is loaded.
-pub const RELAY_MEMORY: u64 = 0xe24_0000;
+pub const RELAY_MEMORY: u64 = ECHO_MEMORY + PARTITION_MEMORY;
+/// How much memory each partition has; it lies behind that of the one before.
+pub const PARTITION_MEMORY: u64 = 0x4_0000;
 
 /// Function ids.
 pub mod id {
@@ -138,8 +153,11 @@ impl World {
             machine.write(Pa::secure(*address), package).expect("a package lies in memory");
         }
         let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
-        let unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let frames = unused.unwrap_or_else(|| (0..64).map(|_| TableFrame::new()).collect::<Vec<_>>().leak());
+        let count = 32 * blobs.packages.len();
+        let mut unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = unused.iter().position(|frames| frames.len() >= count).map(|at| unused.swap_remove(at));
+        let frames =
+            unused.unwrap_or_else(|| (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak());
         let pool = Pool::new(frames, 0xe18_0000);
         let spmc = Spmc::new(&spmc, own, &pool, &mut machine).expect("the machine is fit");
         Arc::new(Self { spmc, contexts: Mutex::default(), machine, frames })
@@ -165,5 +183,32 @@ impl World {
             place = pe.call(&[id::MSG_WAIT]);
         }
         pe
+    }
+    /// A PE of each instance, on which a caller that speaks `version` is: the Normal world, `echo` that calls by HVC,
+    /// and `echo` that calls by SMC. Nobody in the Normal world speaks a version above 1.2.
+    #[must_use]
+    pub fn callers(version: u64) -> Vec<Pe> {
+        Self::callers_of(&Sources::speaking(version), version)
+    }
+
+    /// As [`World::callers`], with partitions of these manifests.
+    ///
+    /// # Panics
+    /// If `echo` does not run.
+    #[must_use]
+    pub fn callers_of(sources: &Sources, version: u64) -> Vec<Pe> {
+        let blobs = sources.compile();
+        let mut normal = Self::loaded_with(&blobs).booted_pe(0);
+        let normal = (version <= V1_2).then(|| {
+            assert_eq!(normal.normal_version(version), V1_2);
+            normal
+        });
+        let partitions = [Conduit::Hvc, Conduit::Smc].map(|conduit| {
+            let mut pe = Self::loaded_with(&blobs).booted_pe(0);
+            pe.conduit = conduit;
+            assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), Place::Partition((ECHO, 0)));
+            pe
+        });
+        normal.into_iter().chain(partitions).collect()
     }
 }

@@ -26,6 +26,8 @@ pub struct Pe {
     pub machine: Machine,
     /// x0-x17 of whoever is on the PE.
     pub frame: Frame,
+    /// The instruction by which partitions call on this PE.
+    pub conduit: Conduit,
     cpu: Cpu,
     current: Option<VcpuId>,
     /// x8-x17 of the Normal world while a partition is on the PE.
@@ -40,6 +42,7 @@ impl Pe {
             world,
             machine,
             frame: Frame::default(),
+            conduit: Conduit::Hvc,
             cpu: Cpu::new(index),
             current: None,
             normal: [0; 18],
@@ -63,13 +66,18 @@ impl Pe {
     pub fn call(&mut self, registers: &[u64]) -> Place {
         assert!(self.current.is_some(), "no partition is on this PE");
         self.set(registers);
-        self.go(Exit::Call(Conduit::Hvc))
+        self.go(Exit::Call(self.conduit))
+    }
+
+    /// Whoever is on this PE calls.
+    pub fn act(&mut self, registers: &[u64]) -> Place {
+        if self.current.is_some() { self.call(registers) } else { self.normal(registers) }
     }
 
     /// As [`Pe::call`], but the image has not saved the registers of the partition yet when it returns.
     pub fn call_unsettled(&mut self, registers: &[u64]) -> Place {
         self.set(registers);
-        self.go_unsettled(Exit::Call(Conduit::Smc))
+        self.go_unsettled(Exit::Call(self.conduit))
     }
 
     /// The image has saved the registers.
@@ -104,36 +112,61 @@ impl Pe {
         assert_eq!(self.low(), [id::ERROR, 0, code, 0, 0, 0, 0, 0]);
     }
 
-    /// Asserts that a call of the Normal world is refused with this code.
+    /// Asserts that a call of whoever is on this PE is refused with this code.
+    #[track_caller]
+    pub fn refused(&mut self, registers: &[u64], code: u64) {
+        let here = self.place();
+        assert_eq!(self.act(registers), here, "{registers:x?}");
+        let (found, by) = (self.low(), self.conduit);
+        assert_eq!(found, [id::ERROR, 0, code, 0, 0, 0, 0, 0], "{registers:x?} of {here:x?} by {by:?}");
+    }
+
+    /// Asserts that a call of whoever is on this PE succeeds and comes back, and gives x0-x7.
+    #[track_caller]
+    pub fn done(&mut self, registers: &[u64]) -> [u64; 8] {
+        let here = self.place();
+        assert_eq!(self.act(registers), here, "{registers:x?}");
+        let found = self.low();
+        assert_eq!(found[0], id::SUCCESS, "{registers:x?} of {here:x?}: {found:x?}");
+        found
+    }
+
+    /// As [`Pe::refused`], for the Normal world.
     #[track_caller]
     pub fn normal_refused(&mut self, registers: &[u64], code: u64) {
-        assert_eq!(self.normal(registers), Place::Normal);
-        self.expect_error(code);
+        assert_eq!(self.place(), Place::Normal);
+        self.refused(registers, code);
     }
 
-    /// Asserts that a call of the partition on this PE is refused with this code.
+    /// As [`Pe::refused`], for a partition.
     #[track_caller]
     pub fn call_refused(&mut self, registers: &[u64], code: u64) {
-        let here = self.place();
-        assert_eq!(self.call(registers), here);
-        self.expect_error(code);
+        assert_ne!(self.place(), Place::Normal);
+        self.refused(registers, code);
     }
 
-    /// Asserts that a call succeeds and comes back, and gives x0-x7.
+    /// As [`Pe::done`], for the Normal world.
     #[track_caller]
     pub fn normal_done(&mut self, registers: &[u64]) -> [u64; 8] {
-        assert_eq!(self.normal(registers), Place::Normal);
-        assert_eq!(self.frame.x[0], id::SUCCESS, "w2 {:#x}", self.frame.x[2]);
-        self.low()
+        assert_eq!(self.place(), Place::Normal);
+        self.done(registers)
     }
 
-    /// As [`Pe::normal_done`], for the partition on this PE.
+    /// As [`Pe::done`], for a partition.
     #[track_caller]
     pub fn call_done(&mut self, registers: &[u64]) -> [u64; 8] {
-        let here = self.place();
-        assert_eq!(self.call(registers), here);
-        assert_eq!(self.frame.x[0], id::SUCCESS, "w2 {:#x}", self.frame.x[2]);
-        self.low()
+        assert_ne!(self.place(), Place::Normal);
+        self.done(registers)
+    }
+
+    /// The SPMD tells of the Normal world's FFA_VERSION; what it is to answer.
+    #[track_caller]
+    pub fn normal_version(&mut self, version: u64) -> u64 {
+        assert_eq!(self.normal(&[id::REQUEST, 0xFFFF_8000, 0x8000_0008, version]), Place::Normal);
+        let [function, parties, kind, answer, rest @ ..] = self.low();
+        assert_eq!([function, parties, kind], [id::RESPONSE, 0x8000_FFFF, 0x8000_0009]);
+        assert_eq!(rest, [0; 4]);
+        answer
     }
 
     /// Asserts that the partition that was asked has ended and the Normal world knows.

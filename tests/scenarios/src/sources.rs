@@ -2,10 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use crate::{ECHO_MEMORY, RELAY_MEMORY};
+use crate::{ECHO_MEMORY, PARTITION_MEMORY, RELAY, V1_2};
+
+/// The files as they are.
+static FILES: LazyLock<Sources> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/qemu-virt");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
+    Sources { spmc: read("spmc.dts"), echo: read("echo.dts"), relay: read("relay.dts"), more: Vec::new() }
+});
 
 /// Sources of manifests, to be changed by a test before a world is made of them.
+#[derive(Clone)]
 pub struct Sources {
     /// The SPMC manifest.
     pub spmc: String,
@@ -13,6 +22,8 @@ pub struct Sources {
     pub echo: String,
     /// The manifest of `relay`.
     pub relay: String,
+    /// Those of further partitions, by [`Sources::add`].
+    more: Vec<String>,
 }
 
 impl Sources {
@@ -22,9 +33,17 @@ impl Sources {
     /// If they cannot be read.
     #[must_use]
     pub fn new() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/qemu-virt");
-        let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
-        Self { spmc: read("spmc.dts"), echo: read("echo.dts"), relay: read("relay.dts") }
+        FILES.clone()
+    }
+
+    /// The files, but `echo` and `relay` speak this version and use what it has.
+    #[must_use]
+    pub fn speaking(version: u64) -> Self {
+        let mut sources = Self::new();
+        for source in [&mut sources.echo, &mut sources.relay] {
+            Self::set_version(source, version);
+        }
+        sources
     }
 
     /// Changes one place of a source, which must be there.
@@ -36,12 +55,60 @@ impl Sources {
         *source = source.replace(from, to);
     }
 
+    /// Gives a property of the root node this value, in the language of sources; an empty one makes it a flag.
+    ///
+    /// # Panics
+    /// If the source is not one of a partition.
+    pub fn set(source: &mut String, property: &str, value: &str) {
+        let line =
+            if value.is_empty() { format!("\t{property};\n") } else { format!("\t{property} = {value};\n") };
+        match source.find(&format!("\t{property} = ")) {
+            Some(start) => {
+                let end = start + source[start..].find(";\n").expect("a property ends") + 2;
+                source.replace_range(start..end, &line);
+            }
+            None => Self::change(source, "\tdescription = ", &format!("{line}\tdescription = ")),
+        }
+    }
+
+    /// Has a partition speak this version: it offers FFA_MSG_SEND_DIRECT_REQ2 only where that is there.
+    pub fn set_version(source: &mut String, version: u64) {
+        Self::set(source, "ffa-version", &format!("<{version:#x}>"));
+        Self::set(source, "messaging-method", if version < V1_2 { "<0x3>" } else { "<0x603>" });
+    }
+
+    /// Adds a partition with a manifest like one of the others: its FF-A id. It starts after those that are there.
+    ///
+    /// # Panics
+    /// If `manifest` is not one of a partition.
+    pub fn add(&mut self, name: &str, mut manifest: String) -> u64 {
+        let place = self.more.len() as u64 + 3;
+        let contexts = if manifest.contains("execution-ctx-count = <1>") { 1 } else { 4 };
+        let address = address(place);
+        Self::set(&mut manifest, "description", &format!("\"{name}\""));
+        Self::set(&mut manifest, "load-address", &format!("<{address:#x}>"));
+        Self::set(&mut manifest, "boot-order", &format!("<{place}>"));
+        let entry = format!(
+            "vm{place} {{ is_ffa_partition; debug_name = \"{name}\"; load_address = <{address:#x}>; \
+             vcpu_count = <{contexts}>; mem_size = <{PARTITION_MEMORY:#x}>; }};\n\t}};\n\n\tcpus {{"
+        );
+        Self::change(&mut self.spmc, "};\n\n\tcpus {", &entry);
+        self.more.push(manifest);
+        RELAY - 2 + place
+    }
+
     /// What TF-A would load.
     #[must_use]
     pub fn compile(&self) -> Blobs {
-        let packages = [(ECHO_MEMORY, package(&self.echo)), (RELAY_MEMORY, package(&self.relay))];
+        let sources = [&self.echo, &self.relay].into_iter().chain(&self.more);
+        let packages = (1..).zip(sources).map(|(place, source)| (address(place), package(source))).collect();
         Blobs { spmc: dts::compile(&self.spmc), packages }
     }
+}
+
+/// Where the partition `vmN` is loaded.
+const fn address(place: u64) -> u64 {
+    ECHO_MEMORY + (place - 1) * PARTITION_MEMORY
 }
 
 /// What TF-A loads for the SPMC.
@@ -49,7 +116,7 @@ pub struct Blobs {
     /// The SPMC manifest.
     pub spmc: Vec<u8>,
     /// The packages, and where they are loaded.
-    pub packages: [(u64, Vec<u8>); 2],
+    pub packages: Vec<(u64, Vec<u8>)>,
 }
 
 impl Default for Sources {
