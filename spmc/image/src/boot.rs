@@ -8,7 +8,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 
-use manager::config::{Region, SpmcManifest};
+use manager::config::{Device, SpmcManifest};
 use manager::endpoint::CpuId;
 use manager::manifest;
 use manager::memory::page::{PageRange, Space};
@@ -166,7 +166,7 @@ fn build(
     };
     // The rule for the console: a device that a partition claims is given up.
     let claimed = |page: u64| {
-        let inside = |region: &Region| region.range.start() <= page && page < region.range.end();
+        let inside = |device: &Device| (device.region.range.start()..device.region.range.end()).contains(&page);
         spmc.partitions().any(|partition| partition.config().devices.iter().any(inside))
     };
     if claimed(platform.own_uart) {

@@ -36,7 +36,7 @@ pub struct Service {
     pub methods: Methods,
 }
 
-/// Memory or a device that the manifest gives to a partition beside its image.
+/// Pages that the manifest gives to a partition beside its image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     /// The manifest node's name, for messages.
@@ -45,6 +45,160 @@ pub struct Region {
     pub range: PageRange,
     /// What the partition may do with it.
     pub attributes: Attributes,
+}
+
+/// DMA streams, as one SMMU knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// Which SMMU (`smmu-id`).
+    pub smmu: u32,
+    /// Their ids there (`stream-ids`).
+    pub ids: Vec<u32>,
+}
+
+/// A memory region of a partition's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The pages.
+    pub region: Region,
+    /// Streams of the partition's devices that have access too, and what they may do.
+    pub streams: Option<(Streams, Attributes)>,
+}
+
+/// How an interrupt line tells that it wants service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// By a change.
+    Edge,
+    /// For as long as it is asserted.
+    Level,
+}
+
+/// One entry of a device region's `interrupts`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceInterrupt {
+    /// The INTID: a PPI, an SPI, or an extended one.
+    pub id: u32,
+    /// The priority of the GIC; lower is more urgent.
+    pub priority: u8,
+    /// Whether it is a secure interrupt.
+    pub secure: bool,
+    /// Edge or level.
+    pub trigger: Trigger,
+    /// The affinity of the PE that it is routed to (`interrupts-target`), if the manifest says so.
+    pub target: Option<u64>,
+}
+
+/// A device region of a partition's manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its registers.
+    pub region: Region,
+    /// Its interrupts; no id stands twice in one partition.
+    pub interrupts: Vec<DeviceInterrupt>,
+    /// The streams of its DMA.
+    pub streams: Option<Streams>,
+    /// `exclusive-access`. Every device is its partition's alone, with or without it.
+    pub exclusive: bool,
+}
+
+/// Where a partition runs (`exception-level`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExceptionLevel {
+    /// S-EL0.
+    El0,
+    /// S-EL1.
+    El1,
+}
+
+/// What a Normal-world interrupt does while the partition runs (`ns-interrupts-action`; FF-A 1.2, 9.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NormalInterrupts {
+    /// It waits until the partition leaves.
+    Queued,
+    /// The partition is told, and leaves by itself.
+    ManagedExit {
+        /// It is told by a virtual IRQ instead of a virtual FIQ (`managed-exit-virq`).
+        virq: bool,
+    },
+    /// It preempts the partition.
+    Signalled,
+}
+
+/// What a secure interrupt of another partition does while the partition runs (`other-s-interrupts-action`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherSecureInterrupts {
+    /// It waits until the partition leaves.
+    Queued,
+    /// It preempts the partition.
+    Signalled,
+}
+
+bitflags! {
+    /// When the Normal world's scheduler, told by the SRI, gives a partition the time to handle its own interrupts
+    /// (`sri-interrupts-policy`, FF-A 1.3). Without a bit the SPMC runs it at once.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct SriPolicy: u8 {
+        /// For an interrupt that comes while it waits.
+        const WHILE_WAITING = 1 << 0;
+        /// For an interrupt that is pending when it goes to wait.
+        const WHEN_GOING_TO_WAIT = 1 << 1;
+    }
+}
+
+bitflags! {
+    /// Which messages about VMs a partition wants (`vm-availability-messages`; FF-A 1.2, 18.3).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct AvailabilityMessages: u8 {
+        /// A VM was created.
+        const CREATED = 1 << 0;
+        /// A VM was destroyed.
+        const DESTROYED = 1 << 1;
+    }
+}
+
+bitflags! {
+    /// Which messages about power a partition wants (`power-management-messages`; FF-A 1.2, 18.2.4).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct PowerMessages: u8 {
+        /// CPU_OFF.
+        const OFF = 1 << 0;
+        /// CPU_SUSPEND.
+        const SUSPEND = 1 << 1;
+        /// CPU_SUSPEND_RESUME.
+        const SUSPEND_RESUME = 1 << 2;
+    }
+}
+
+/// What the manifest wants done with a partition that has failed (`abort-action`, FF-A 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortAction {
+    /// It stays, and never runs again: the default.
+    Stop,
+    /// It goes, and nobody finds it any more.
+    Destroy,
+    /// It starts anew.
+    Restart,
+    /// EL3 decides about the whole machine.
+    Propagate,
+}
+
+/// What a partition can do about being replaced while the machine runs (`live-activation-support`, FF-A 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveActivation {
+    /// The general register that tells it that it starts as a replacement.
+    pub register: u8,
+    /// The memory region that its state is handed over in.
+    pub buffer: PageRange,
+}
+
+/// That a partition knows the states of a partition's life (`lifecycle-support`, FF-A 1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// What to do when it fails.
+    pub abort_action: AbortAction,
+    /// Whether, and how, it can be replaced.
+    pub live_activation: Option<LiveActivation>,
 }
 
 /// How a partition's contexts lie on PEs (FF-A 1.2, 4.7).
@@ -89,6 +243,10 @@ pub struct PartitionConfig {
     pub version: Version,
     /// What it offers; at least one.
     pub services: Vec<Service>,
+    /// The UUID of its image; no other partition has it.
+    pub image_uuid: Option<Uuid>,
+    /// Where it runs.
+    pub exception_level: ExceptionLevel,
     /// Its execution contexts.
     pub contexts: Contexts,
     /// Its package and the memory behind it, from the load address on.
@@ -102,11 +260,27 @@ pub struct PartitionConfig {
     /// Where in `memory` its FF-A manifest lies, and its size in bytes: `(address, size)`.
     pub manifest: (u64, u64),
     /// Memory regions.
-    pub regions: Vec<Region>,
+    pub regions: Vec<Memory>,
     /// Device regions.
-    pub devices: Vec<Region>,
+    pub devices: Vec<Device>,
     /// RX and TX buffers that the manifest sets up, in this order.
     pub buffers: Option<(PageRange, PageRange)>,
+    /// What interrupts of the Normal world do while it runs.
+    pub normal_interrupts: NormalInterrupts,
+    /// What secure interrupts of others do while it runs.
+    pub other_secure_interrupts: OtherSecureInterrupts,
+    /// How it gets time for its own interrupts.
+    pub sri_policy: SriPolicy,
+    /// The messages about VMs that it wants.
+    pub availability: AvailabilityMessages,
+    /// The messages about power that it wants.
+    pub power: PowerMessages,
+    /// Whether it receives notifications (`notification-support`).
+    pub notifications: bool,
+    /// Whether it knows the states of a partition's life.
+    pub lifecycle: Option<Lifecycle>,
+    /// The SMCs that are not FF-A calls and that it may make.
+    pub smcs: SmcAccess,
 }
 
 impl PartitionConfig {
@@ -114,6 +288,12 @@ impl PartitionConfig {
     #[must_use]
     pub const fn id(&self) -> EndpointId {
         self.index.id()
+    }
+
+    /// The pages of its memory and of its devices.
+    pub fn grants(&self) -> impl Iterator<Item = &Region> {
+        let memory = self.regions.iter().map(|memory| &memory.region);
+        memory.chain(self.devices.iter().map(|device| &device.region))
     }
 
     /// What it may do under any of its UUIDs.

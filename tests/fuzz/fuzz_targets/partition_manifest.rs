@@ -15,7 +15,7 @@ static SPMC: LazyLock<SpmcManifest> = LazyLock::new(fuzz::spmc);
 const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x2000) };
 
 fuzz_target!(|input: &[u8]| {
-    let found = partition::parse(&fuzz::bytes(input, &SOUND), &SPMC.vms[0], &PACKAGE, SPMC.cpus.len());
+    let found = partition::parse(&fuzz::bytes(input, &SOUND), &SPMC.vms[0], &PACKAGE, &SPMC.cpus);
     let checked = found.and_then(|config| check::alone(&config, &SPMC.memory));
     let _ = checked.map_err(|error| error.to_string());
 });

@@ -38,11 +38,11 @@ pub fn declared(vm: &VmEntry, declared: &[MemoryRange]) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Outside`] or [`Error::Overlap`].
 pub fn alone(config: &PartitionConfig, declared: &[MemoryRange]) -> Result<(), Error> {
-    for region in &config.regions {
+    for region in config.regions.iter().map(|memory| &memory.region) {
         covered(&region.name, &region.range, false, declared)?;
     }
-    for device in &config.devices {
-        covered(&device.name, &device.range, true, declared)?;
+    for region in config.devices.iter().map(|device| &device.region) {
+        covered(&region.name, &region.range, true, declared)?;
     }
     let all: Vec<_> = ranges(config).collect();
     for (place, (what, range)) in all.iter().enumerate() {
@@ -99,9 +99,9 @@ pub fn all(mut configs: Vec<PartitionConfig>, own: &PageRange) -> Result<Vec<Par
 
 /// All that a partition has: what it is called, and where it lies.
 fn ranges(config: &PartitionConfig) -> impl Iterator<Item = (String, PageRange)> + '_ {
-    let regions = config.regions.iter().chain(&config.devices);
     let own = (memory_of(&config.name), config.memory);
-    core::iter::once(own).chain(regions.map(|region| (format!("region {}", region.name), region.range)))
+    core::iter::once(own)
+        .chain(config.grants().map(|region| (format!("region {}", region.name), region.range)))
 }
 
 fn memory_of(name: &str) -> String {

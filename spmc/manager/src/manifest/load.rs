@@ -61,7 +61,7 @@ fn read(
     let (offset, size) = package.manifest;
     let mut bytes = vec![0; size as usize];
     copy(memory, start + offset, &mut bytes)?;
-    let config = partition::parse(&bytes, vm, &package, manifest.cpus.len())?;
+    let config = partition::parse(&bytes, vm, &package, &manifest.cpus)?;
     check::alone(&config, &manifest.memory)?;
     Ok((package, config))
 }

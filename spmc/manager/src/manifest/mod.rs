@@ -5,21 +5,30 @@
 //! | `blob` | the structure of a device tree, as a whole |
 //! | `tree` | nodes and typed properties; the only user of the crate `fdt` |
 //! | [`spmc`] | the SPMC manifest |
-//! | [`partition`], `regions` | the FF-A manifest of a partition |
+//! | [`partition`] | the FF-A manifest of a partition: identity, contexts, entry |
+//! | `messages` | its services, and the messages that it wants |
+//! | `actions` | what interrupts of others do while it runs |
+//! | `lifecycle` | what happens when it fails, and whether it can be replaced |
+//! | `regions`, `interrupts`, `streams` | its memory and devices, their interrupts and DMA |
 //! | [`package`] | the header of a partition's package |
 //! | [`check`] | rules between partitions |
 //! | [`boot_info`] | the boot information of a partition |
 //! | [`load`](mod@load) | all of it, from memory to configurations |
 
+mod actions;
 pub mod blob;
 pub mod boot_info;
 pub mod check;
 pub mod error;
+mod interrupts;
+mod lifecycle;
 pub mod load;
+mod messages;
 pub mod package;
 pub mod partition;
 mod regions;
 pub mod spmc;
+mod streams;
 mod tree;
 
 #[cfg(test)]

@@ -2,25 +2,23 @@
 
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 
 use arm_ffa::Version;
-use uuid::Uuid;
 
 use super::error::Error;
 use super::package::Package;
-use super::regions;
 use super::spmc::NEWEST_MINOR;
 use super::tree::{Node, Tree};
-use crate::config::{BootInfo, Contexts, Methods, PartitionConfig, Service, VmEntry};
+use super::{actions, lifecycle, messages, regions};
+use crate::config::{BootInfo, Contexts, ExceptionLevel, PartitionConfig, VmEntry};
 
-/// The most UUIDs of one partition.
-pub const MAX_SERVICES: usize = 16;
 /// `boot-order` of a partition that gives none: after all that do.
 pub const LAST_IN_BOOT_ORDER: u16 = 0xFFFF;
 
 const BINDING_1_0: &str = "arm,ffa-manifest-1.0";
 const BINDING_1_1: &str = "arm,ffa-manifest-1.1";
+const LEVEL: &str = "exception-level";
+const COUNT: &str = "execution-ctx-count";
 
 /// Properties and nodes that have a meaning here.
 const USED: &[&str] = &[
@@ -29,9 +27,11 @@ const USED: &[&str] = &[
     "uuid",
     "messaging-method",
     "services",
+    "image-uuid",
     "id",
-    "execution-ctx-count",
-    "exception-level",
+    "auxiliary-id",
+    COUNT,
+    LEVEL,
     "execution-state",
     "load-address",
     "entrypoint-offset",
@@ -42,19 +42,12 @@ const USED: &[&str] = &[
     "memory-regions",
     "device-regions",
     "rx_tx-info",
-];
-
-/// Properties and nodes of the bindings, and of partitions for themselves, whose feature is not there.
-const KNOWN: &[&str] = &[
-    "auxiliary-id",
     "managed-exit",
     "managed-exit-virq",
     "ns-interrupts-action",
     "other-s-interrupts-action",
     "sri-interrupts-policy",
     "has-primary-scheduler",
-    "run-time-model",
-    "time-slice-mem",
     "power-management-messages",
     "vm-availability-messages",
     "notification-support",
@@ -63,45 +56,71 @@ const KNOWN: &[&str] = &[
     "live-activation-support",
     "live-activation-register",
     "live-state-buffer-info",
-    "image-uuid",
-    "mem-size",
 ];
 
-/// Reads the manifest of the partition `vm`, whose package is `package`, on a machine of `pes` PEs.
+/// What is true of every partition here, what older bindings had, and what partitions keep for themselves.
+const KNOWN: &[&str] = &["time-slice-mem", "run-time-model", "mem-size"];
+
+/// Reads the manifest of the partition `vm`, whose package is `package`, on a machine whose PEs have the affinities
+/// `cpus`.
 ///
 /// # Errors
 /// The first rule that it breaks: the partition cannot start with it.
-pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, pes: usize) -> Result<PartitionConfig, Error> {
+pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Result<PartitionConfig, Error> {
     let tree = Tree::new(bytes)?;
     let root = tree.root();
     let binding = root.compatible(&[BINDING_1_0, BINDING_1_1])?;
     let version = version(&root)?;
-    let services =
-        if binding == BINDING_1_1 { service_nodes(&root, version)? } else { flat(&root, version)? };
-    levels(&root)?;
-    let contexts = contexts(&root, vm, pes)?;
+    let services = match binding {
+        BINDING_1_1 => messages::nodes(&root, version)?,
+        _ => messages::flat(&root, version)?,
+    };
+    let image_uuid = lifecycle::image_uuid(&root, &services)?;
+    let exception_level = levels(&root)?;
+    let contexts = contexts(&root, vm, exception_level, cpus.len())?;
     let entry = entry(&root, vm, package)?;
     let boot_order = root.optional_number("boot-order", 0..=LAST_IN_BOOT_ORDER - 1)?;
-    let boot_info = boot_info(&root)?;
-    let memory = regions::memory(&root, vm)?;
+    let register = root.optional_number("gp-register-num", 0..=3_u8)?;
+    let boot_info = boot_info(&root, register)?;
+    let (memory, devices) = regions::regions(&root, vm, cpus)?;
     let buffers = regions::buffers(&root, &memory)?;
-    let devices = regions::devices(&root)?;
+    let normal_interrupts = actions::normal(&root, exception_level, &vm.name)?;
+    let other_secure_interrupts = actions::other_secure(&root, normal_interrupts)?;
+    let sri_policy = actions::sri_policy(&root, exception_level)?;
+    let availability = messages::availability(&root, &services)?;
+    let power = messages::power(&root, contexts)?;
+    let notifications = root.flag("notification-support")?;
+    let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory, &vm.name)?;
     identity(&root, vm)?;
+    if exception_level == ExceptionLevel::El0 {
+        let why = "S-EL0 is not there; it must be 2 (S-EL1)";
+        return Err(Error::Unsupported { at: root.at(LEVEL), value: "1".to_string(), why });
+    }
     root.report_unused(USED, KNOWN);
     Ok(PartitionConfig {
         index: vm.index,
         name: vm.name.clone(),
         version,
         services,
+        image_uuid,
+        exception_level,
         contexts,
         memory: vm.memory,
         entry,
         boot_order: boot_order.unwrap_or(LAST_IN_BOOT_ORDER),
         boot_info,
         manifest: (vm.memory.start() + package.manifest.0, package.manifest.1),
-        regions: memory.into_iter().map(|memory| memory.region).collect(),
+        regions: memory.into_iter().map(|found| found.memory).collect(),
         devices,
         buffers,
+        normal_interrupts,
+        other_secure_interrupts,
+        sri_policy,
+        availability,
+        power,
+        notifications,
+        lifecycle,
+        smcs: vm.smcs.clone(),
     })
 }
 
@@ -113,98 +132,15 @@ fn version(root: &Node<'_, '_>) -> Result<Version, Error> {
         .map_err(|_| root.value("ffa-version", format_args!("{value:#x}"), format!("0x10000 to {newest:#x}")))
 }
 
-/// Binding 1.0: a list of UUIDs of four words, and a method for each or one for all.
-fn flat(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, Error> {
-    let words: Vec<u32> = root.required("uuid")?;
-    let (uuids, rest) = words.as_chunks::<4>();
-    if !rest.is_empty() {
-        return Err(root.value("uuid", format_args!("{} cells", words.len()), "four cells for each UUID"));
-    }
-    let values: Vec<u32> = root.required("messaging-method")?;
-    if values.len() != 1 && values.len() != uuids.len() {
-        let limit = format!("one for all UUIDs, or one for each of the {}", uuids.len());
-        return Err(root.value("messaging-method", format_args!("{} values", values.len()), limit));
-    }
-    let mut services = Vec::new();
-    for (place, words) in uuids.iter().enumerate() {
-        // The words as SMCCC 5.3 puts a UUID in registers: each holds four bytes, the first one lowest.
-        let mut bytes = [0; 16];
-        bytes.chunks_exact_mut(4).zip(words).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
-        let value = values.get(place).or(values.first()).copied().unwrap_or_default();
-        add(&mut services, root, Uuid::from_bytes(bytes), value, version)?;
-    }
-    Ok(services)
-}
-
-/// Binding 1.1: a node for each UUID, which is a string.
-fn service_nodes(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, Error> {
-    let node = child(root, "services")?;
-    node.compatible(&["arm,ffa-manifest-services"])?;
-    let mut services = Vec::new();
-    for child in node.children() {
-        let text: &str = child.required("uuid")?;
-        // Only the canonical form of RFC 9562 has this length.
-        let uuid = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
-        let uuid = uuid.ok_or_else(|| {
-            child.value("uuid", format_args!("{text:?}"), "like \"01234567-89ab-cdef-0123-456789abcdef\"")
-        })?;
-        let value = child.number("messaging-method", 0..=u32::MAX)?;
-        add(&mut services, &child, uuid, value, version)?;
-        child.report_unused(&["uuid", "messaging-method"], &[]);
-    }
-    if services.is_empty() {
-        return Err(Error::MissingNode { node: node.path().to_string(), child: "at least one service" });
-    }
-    Ok(services)
-}
-
-fn add(
-    services: &mut Vec<Service>,
-    node: &Node<'_, '_>,
-    uuid: Uuid,
-    methods: u32,
-    version: Version,
-) -> Result<(), Error> {
-    if uuid.is_nil() {
-        return Err(node.value("uuid", uuid, "not nil, which means every partition"));
-    }
-    if services.iter().any(|service| service.uuid == uuid) {
-        let first = "another service of this partition".to_string();
-        return Err(Error::Duplicate { at: node.at("uuid"), value: uuid.to_string(), first });
-    }
-    if services.len() == MAX_SERVICES {
-        let (node, count) = (node.path().to_string(), services.len() + 1);
-        return Err(Error::TooMany { node, what: "UUIDs", count, limit: MAX_SERVICES });
-    }
-    services.push(Service { uuid, methods: messaging(node, methods, version)? });
-    Ok(())
-}
-
-/// The bits of `messaging-method`.
-fn messaging(node: &Node<'_, '_>, value: u32, version: Version) -> Result<Methods, Error> {
-    let bad = |limit: &str| Err(node.value("messaging-method", format_args!("{value:#x}"), limit));
-    let Some(methods) = u16::try_from(value).ok().and_then(Methods::from_bits) else {
-        return bad("of bits 0, 1, 2, 9 and 10 only");
-    };
-    if methods.is_empty() {
-        return bad("at least one of bits 0, 1, 2, 9 and 10");
-    }
-    let second = Methods::RECEIVE_DIRECT2 | Methods::SEND_DIRECT2;
-    if version < Version(1, 2) && methods.intersects(second) {
-        return bad("without bits 9 and 10, as `ffa-version` is below 1.2");
-    }
-    Ok(methods)
-}
-
-/// Exception level, execution state and translation granule: each has one value that is there.
-fn levels(root: &Node<'_, '_>) -> Result<(), Error> {
+/// Exception level, execution state and translation granule; the latter two have one value that is there.
+fn levels(root: &Node<'_, '_>) -> Result<ExceptionLevel, Error> {
     let unsupported = |property, value: u8, why| {
         Err(Error::Unsupported { at: root.at(property), value: value.to_string(), why })
     };
-    match root.number("exception-level", 1..=2_u8)? {
-        2 => {}
-        level => return unsupported("exception-level", level, "S-EL0 is not there; it must be 2 (S-EL1)"),
-    }
+    let level = match root.number(LEVEL, 1..=2_u8)? {
+        1 => ExceptionLevel::El0,
+        _ => ExceptionLevel::El1,
+    };
     match root.number("execution-state", 0..=1_u8)? {
         0 => {}
         state => {
@@ -212,20 +148,20 @@ fn levels(root: &Node<'_, '_>) -> Result<(), Error> {
         }
     }
     match root.optional_number("xlat-granule", 0..=2_u8)? {
-        None | Some(0) => Ok(()),
+        None | Some(0) => Ok(level),
         Some(granule) => unsupported("xlat-granule", granule, "only 4 KB pages are there; it must be 0"),
     }
 }
 
 /// How many contexts: the `vcpu_count` of the SPMC manifest wins, and pinned ones are no more than PEs.
-fn contexts(root: &Node<'_, '_>, vm: &VmEntry, pes: usize) -> Result<Contexts, Error> {
-    let count: u16 = root.number("execution-ctx-count", 1..=u16::MAX)?;
+fn contexts(root: &Node<'_, '_>, vm: &VmEntry, level: ExceptionLevel, pes: usize) -> Result<Contexts, Error> {
+    let count: u16 = root.number(COUNT, 1..=u16::MAX)?;
+    if level == ExceptionLevel::El0 && count != 1 {
+        return Err(root.value(COUNT, count, "1, as `exception-level` is 1 (S-EL0)"));
+    }
     let name = &vm.name;
     if count != vm.vcpus {
-        log::warn!(
-            "{name}: `execution-ctx-count` is {count}; `vcpu_count` of the SPMC manifest, {}, wins",
-            vm.vcpus
-        );
+        log::warn!("{name}: `{COUNT}` is {count}; `vcpu_count` of the SPMC manifest, {}, wins", vm.vcpus);
     }
     let pes = u16::try_from(pes).unwrap_or(u16::MAX).max(1);
     match vm.vcpus {
@@ -258,8 +194,7 @@ fn entry(root: &Node<'_, '_>, vm: &VmEntry, package: &Package) -> Result<u64, Er
 }
 
 /// What of the boot information is asked for, and by which register it arrives.
-fn boot_info(root: &Node<'_, '_>) -> Result<Option<BootInfo>, Error> {
-    let register = root.optional_number("gp-register-num", 0..=3_u8)?;
+fn boot_info(root: &Node<'_, '_>, register: Option<u8>) -> Result<Option<BootInfo>, Error> {
     let Some(node) = root.child("boot-info") else { return Ok(None) };
     node.compatible(&["arm,ffa-manifest-boot-info"])?;
     let manifest = node.flag("ffa_manifest")?;
@@ -272,7 +207,7 @@ fn boot_info(root: &Node<'_, '_>) -> Result<Option<BootInfo>, Error> {
     Ok(Some(BootInfo { register, manifest, hob_list }))
 }
 
-/// `id` and `load-address`, which the SPMC manifest decides: only said when they differ.
+/// What the SPMC manifest decides, or this SPMC: only said where the manifest wants something else.
 fn identity(root: &Node<'_, '_>, vm: &VmEntry) -> Result<(), Error> {
     let name = &vm.name;
     if let Some(id) = root.optional::<u64>("id")? {
@@ -281,6 +216,16 @@ fn identity(root: &Node<'_, '_>, vm: &VmEntry) -> Result<(), Error> {
             vm.index.id()
         );
     }
+    // A string as any: the name is the SPMC manifest's `debug_name`.
+    root.optional::<&str>("description")?;
+    if let Some(id) = root.optional_number("auxiliary-id", 0..=u16::MAX)? {
+        log::warn!("{name}: `auxiliary-id` {id:#x} is ignored: a partition has one id");
+    }
+    if root.flag("has-primary-scheduler")? {
+        log::warn!("{name}: `has-primary-scheduler` is ignored: the Normal world schedules");
+    }
+    // No memory call pauses here, as the partition wants it.
+    root.flag("time-slice-mem")?;
     match root.optional::<u64>("load-address")? {
         Some(address) if address != vm.memory.start() => {
             log::warn!(
@@ -291,8 +236,4 @@ fn identity(root: &Node<'_, '_>, vm: &VmEntry) -> Result<(), Error> {
         _ => {}
     }
     Ok(())
-}
-
-fn child<'b, 'a>(node: &Node<'b, 'a>, name: &'static str) -> Result<Node<'b, 'a>, Error> {
-    node.child(name).ok_or_else(|| Error::MissingNode { node: node.path().to_string(), child: name })
 }

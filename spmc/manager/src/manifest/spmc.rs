@@ -32,15 +32,11 @@ pub fn parse(bytes: &[u8]) -> Result<SpmcManifest, Error> {
     let tree = Tree::new(bytes)?;
     let root = tree.root();
     root.compatible(&["arm,ffa-core-manifest-1.0"])?;
-    let image = attribute(&child(&root, "attribute")?)?;
-    let cpus = cpus(&child(&root, "cpus")?)?;
-    let vms = hypervisor(&child(&root, "hypervisor")?)?;
+    let image = attribute(&root.required_child("attribute")?)?;
+    let cpus = cpus(&root.required_child("cpus")?)?;
+    let vms = hypervisor(&root.required_child("hypervisor")?)?;
     let memory = memory(&root)?;
     Ok(SpmcManifest { image, cpus, vms, memory })
-}
-
-fn child<'b, 'a>(node: &Node<'b, 'a>, name: &'static str) -> Result<Node<'b, 'a>, Error> {
-    node.child(name).ok_or_else(|| Error::MissingNode { node: node.path().to_string(), child: name })
 }
 
 /// What the SPMD reads before it starts us: `(load_address, binary_size)`.

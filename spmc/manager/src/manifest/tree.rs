@@ -113,6 +113,11 @@ impl<'b, 'a> Node<'b, 'a> {
         self.children().find(|child| child.name() == name)
     }
 
+    /// The node of this name below, which must be there.
+    pub fn required_child(&self, name: &'static str) -> Result<Self, Error> {
+        self.child(name).ok_or_else(|| Error::MissingNode { node: self.path.clone(), child: name })
+    }
+
     /// The names of all properties.
     pub fn properties(&self) -> impl Iterator<Item = &'a str> {
         self.node.properties().map(|property| property.name)
@@ -188,6 +193,19 @@ impl<'b, 'a> Node<'b, 'a> {
         Error::Value { at: self.at(property), value: value.to_string(), limit: limit.into() }
     }
 
+    /// The error of a value that stands twice where it must be unique: here, and before that in `first`.
+    pub fn duplicate(&self, property: &'static str, value: impl Display, first: impl Display) -> Error {
+        Error::Duplicate { at: self.at(property), value: value.to_string(), first: first.to_string() }
+    }
+
+    /// That there are no more than `limit` of something.
+    pub fn limit(&self, what: &'static str, count: usize, limit: usize) -> Result<(), Error> {
+        if count <= limit {
+            return Ok(());
+        }
+        Err(Error::TooMany { node: self.path.clone(), what, count, limit })
+    }
+
     /// Says in one line which properties and nodes have no effect: at debug level those that are `known`, with a
     /// warning those that nobody knows. `used` are those that have one.
     pub fn report_unused(&self, used: &[&str], known: &[&str]) {
@@ -200,7 +218,7 @@ impl<'b, 'a> Node<'b, 'a> {
             names.filter(|name| !used.contains(name) && !STRUCTURE.contains(name)).collect();
         let (known, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|name| known.contains(name));
         if !known.is_empty() {
-            log::debug!("{}: without effect yet: {}", self.path, known.join(", "));
+            log::debug!("{}: without effect here: {}", self.path, known.join(", "));
         }
         if !unknown.is_empty() {
             log::warn!("{}: unknown, without effect: {}", self.path, unknown.join(", "));

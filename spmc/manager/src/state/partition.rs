@@ -83,7 +83,7 @@ impl Partition {
             space.check(range, attributes, ownership).map(|p| p.commit()).map_err(|error| (range, error))
         };
         map(config.memory, everything, Ownership::Owned)?;
-        for Region { range, attributes, .. } in config.regions.iter().chain(&config.devices) {
+        for Region { range, attributes, .. } in config.grants() {
             // A region inside the image's own memory is mapped already, with more rights than it asks for.
             if config.memory.contains(range) {
                 continue;

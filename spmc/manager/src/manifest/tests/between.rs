@@ -2,7 +2,7 @@
 
 use super::super::check;
 use super::*;
-use crate::config::Region;
+use crate::config::{Device, Memory, Region};
 use crate::memory::page::Attributes;
 
 /// A partition of index `index` with 256 KB from `start` on.
@@ -17,6 +17,14 @@ fn config(index: usize, start: u64, boot_order: u16) -> PartitionConfig {
 
 fn region(range: PageRange) -> Region {
     Region { name: "r".to_string(), range, attributes: Attributes::READ }
+}
+
+fn memory(range: PageRange) -> Memory {
+    Memory { region: region(range), streams: None }
+}
+
+fn device(range: PageRange) -> Device {
+    Device { region: region(range), interrupts: Vec::new(), streams: None, exclusive: false }
 }
 
 fn together(configs: Vec<PartitionConfig>) -> Vec<usize> {
@@ -43,8 +51,8 @@ fn of_two_that_overlap_the_later_in_boot_order_is_left_out() {
     assert_eq!(together(Vec::from([config(0, 0xe20_0000, 9), config(1, 0xe23_0000, 1)])), [1]);
     assert_eq!(together(Vec::from([config(0, 0xe20_0000, 1), config(1, 0xe23_0000, 9)])), [0]);
     let (mut a, mut b) = (config(0, 0xe20_0000, 1), config(1, 0xe24_0000, 2));
-    a.regions.push(region(range(0xe80_0000, 0xe80_2000)));
-    b.devices.push(region(range(0xe80_1000, 0xe80_2000)));
+    a.regions.push(memory(range(0xe80_0000, 0xe80_2000)));
+    b.devices.push(device(range(0xe80_1000, 0xe80_2000)));
     let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
     assert_eq!(message, "region r 0xe801000..0xe802000 overlaps region r of p0 0xe800000..0xe802000");
     assert_eq!(together(Vec::from([a, b])), [0]);
@@ -72,7 +80,7 @@ fn a_clash_with_the_spmc_is_fatal() {
     let expected = "memory of echo 0xe200000..0xe240000 overlaps the SPMC's own memory 0xe100000..0xe201000";
     assert_eq!(message, expected);
     let mut bad = config(0, 0xe20_0000, 0);
-    bad.regions.push(region(range(0xe1f_f000, 0xe20_0000)));
+    bad.regions.push(memory(range(0xe1f_f000, 0xe20_0000)));
     let message = check::all(Vec::from([bad]), &own).unwrap_err().to_string();
     assert!(
         message.starts_with("p0: region r 0xe1ff000..0xe200000 overlaps the SPMC's own memory"),
@@ -91,9 +99,13 @@ fn a_clash_with_the_spmc_is_fatal() {
 fn regions_lie_in_declared_memory_of_their_kind() {
     let declared = spmc_of(SPMC).unwrap().memory;
     let page = |space, start| PageRange::new(space, start, 1).unwrap();
-    let with = |range, device: bool| {
+    let with = |range, is_device: bool| {
         let mut config = config(0, 0xe20_0000, 0);
-        if device { &mut config.devices } else { &mut config.regions }.push(region(range));
+        if is_device {
+            config.devices.push(device(range));
+        } else {
+            config.regions.push(memory(range));
+        }
         check::alone(&config, &declared)
     };
     assert_eq!(with(page(Space::Secure, 0xe80_0000), false), Ok(()));
@@ -135,7 +147,7 @@ fn ranges_that_touch_are_one_range() {
 fn a_partition_does_not_overlap_itself() {
     let declared = spmc_of(SPMC).unwrap().memory;
     let mut config = config(0, 0xe20_0000, 0);
-    config.regions.push(region(range(0xe23_f000, 0xe24_0000)));
+    config.regions.push(memory(range(0xe23_f000, 0xe24_0000)));
     let message = check::alone(&config, &declared).unwrap_err().to_string();
     assert_eq!(message, "region r 0xe23f000..0xe240000 overlaps memory of p0 0xe200000..0xe240000");
 }

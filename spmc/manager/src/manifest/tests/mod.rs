@@ -33,6 +33,9 @@ pub fn changed(source: &str, old: &str, new: &str) -> String {
     source.replacen(old, new, 1)
 }
 
+/// The affinities of the PEs of QEMU virt.
+pub const CPUS: [u64; 4] = [0, 1, 2, 3];
+
 pub fn range(start: u64, end: u64) -> PageRange {
     PageRange::from_bytes(Space::Secure, start, end - start).unwrap()
 }
@@ -54,7 +57,7 @@ pub fn spmc_of(source: &str) -> Result<SpmcManifest, Error> {
 
 /// The partition of a source, with as many contexts as `vcpus` says, on four PEs.
 pub fn partition_of(source: &str, vcpus: u16) -> Result<PartitionConfig, Error> {
-    partition::parse(&dts::compile(source), &vm(vcpus), &PACKAGE, 4)
+    partition::parse(&dts::compile(source), &vm(vcpus), &PACKAGE, &CPUS)
 }
 
 /// The message with which a changed SPMC manifest is refused.

@@ -1,0 +1,110 @@
+//! A partition's life (FF-A 1.3): what happens when it fails, and whether its image can be replaced.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use uuid::Uuid;
+
+use super::error::Error;
+use super::messages;
+use super::regions::{self, Found};
+use super::tree::Node;
+use crate::config::{AbortAction, Contexts, Lifecycle, LiveActivation, Service};
+
+const SUPPORT: &str = "lifecycle-support";
+const ABORT: &str = "abort-action";
+const LIVE: &str = "live-activation-support";
+const REGISTER: &str = "live-activation-register";
+const IMAGE: &str = "image-uuid";
+const BUFFER_NODE: &str = "live-state-buffer-info";
+const BUFFER: &str = "live-state-buffer";
+
+/// The UUID of the partition's image: four cells or, as in binding 1.1, a string.
+pub fn image_uuid(root: &Node<'_, '_>, services: &[Service]) -> Result<Option<Uuid>, Error> {
+    let Some(uuid) = uuid(root)? else { return Ok(None) };
+    if uuid.is_nil() {
+        return Err(root.value(IMAGE, uuid, "not nil, which names no image"));
+    }
+    if services.iter().any(|service| service.uuid == uuid) {
+        return Err(root.value(IMAGE, uuid, "no UUID that the partition offers as a service"));
+    }
+    Ok(Some(uuid))
+}
+
+fn uuid(root: &Node<'_, '_>) -> Result<Option<Uuid>, Error> {
+    if let Ok(Some(text)) = root.optional::<&str>(IMAGE) {
+        let uuid = messages::of_text(text).ok_or_else(|| {
+            root.value(IMAGE, format_args!("{text:?}"), "like \"01234567-89ab-cdef-0123-456789abcdef\"")
+        })?;
+        return Ok(Some(uuid));
+    }
+    let Some(cells) = root.optional::<Vec<u32>>(IMAGE)? else { return Ok(None) };
+    match cells.as_array() {
+        Some(words) => Ok(Some(messages::of_words(words))),
+        None => Err(root.value(IMAGE, format_args!("{} cells", cells.len()), "four cells: one UUID")),
+    }
+}
+
+/// What the partition knows of its life. `register` is the one that hands over its boot information.
+pub fn lifecycle(
+    root: &Node<'_, '_>,
+    contexts: Contexts,
+    register: Option<u8>,
+    image: Option<Uuid>,
+    memory: &[Found],
+    name: &str,
+) -> Result<Option<Lifecycle>, Error> {
+    let action = root.optional_number(ABORT, 0..=3_u8)?;
+    let live = root.flag(LIVE)?;
+    if !root.flag(SUPPORT)? {
+        let needs = |property, value: &dyn core::fmt::Display| {
+            Err(root.value(property, value, format!("absent, or come with `{SUPPORT}`")))
+        };
+        return match action {
+            Some(action) => needs(ABORT, &action),
+            None if live => needs(LIVE, &"set"),
+            None => Ok(None),
+        };
+    }
+    if contexts != Contexts::Migratable {
+        let value = format!("set, with {} execution contexts", contexts.count());
+        return Err(root.value(SUPPORT, value, "absent, or the partition have one context"));
+    }
+    let live_activation = if live { Some(live_activation(root, register, image, memory)?) } else { None };
+    let abort_action = match action {
+        None | Some(0) => AbortAction::Stop,
+        Some(1) => AbortAction::Destroy,
+        Some(2) => AbortAction::Restart,
+        Some(_) => AbortAction::Propagate,
+    };
+    log::warn!(
+        "{name}: `{ABORT}` {abort_action:?} is not there: if the partition fails, it is aborted for good"
+    );
+    Ok(Some(Lifecycle { abort_action, live_activation }))
+}
+
+/// What being replaced needs: an image with a name, a register to be told in, and memory for the state.
+fn live_activation(
+    root: &Node<'_, '_>,
+    boot_register: Option<u8>,
+    image: Option<Uuid>,
+    memory: &[Found],
+) -> Result<LiveActivation, Error> {
+    if image.is_none() {
+        return Err(Error::Missing {
+            at: root.at(IMAGE),
+            expected: "the UUID of the image, for live activation",
+        });
+    }
+    let register = root.number(REGISTER, 0..=7_u8)?;
+    // x4 is the index of the PE.
+    if register == 4 || Some(register) == boot_register {
+        let limit = "0 to 7, but neither 4 nor `gp-register-num`";
+        return Err(root.value(REGISTER, register, limit));
+    }
+    let node = root.required_child(BUFFER_NODE)?;
+    node.compatible(&["arm,ffa-manifest-live-state-buffer", "arm,ffa-manifest-live-state-buffer-info"])?;
+    let buffer = regions::named(&node, BUFFER, memory)?;
+    node.report_unused(&["compatible", BUFFER], &[]);
+    Ok(LiveActivation { register, buffer })
+}
