@@ -71,6 +71,15 @@ impl Sources {
         }
     }
 
+    /// Adds a node to the root node.
+    ///
+    /// # Panics
+    /// If the source has no root node.
+    pub fn add_node(source: &mut String, node: &str) {
+        let end = source.rfind("};").expect("the root node ends");
+        source.insert_str(end, node);
+    }
+
     /// Has a partition speak this version: it offers FFA_MSG_SEND_DIRECT_REQ2 only where that is there.
     pub fn set_version(source: &mut String, version: u64) {
         Self::set(source, "ffa-version", &format!("<{version:#x}>"));
