@@ -7,8 +7,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
+use core::ops::Range;
 
-use manager::config::{Device, SpmcManifest};
+use manager::config::{Device, Own, SpmcManifest};
 use manager::endpoint::CpuId;
 use manager::manifest;
 use manager::memory::page::{PageRange, Space};
@@ -69,7 +70,7 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     let first = spmc_manifest.vms.iter().map(|vm| vm.memory.start()).filter(|start| *start > load).min();
     let end = first.map_or(window.end, |first| first.min(window.end));
     heap::limit(layout::virtual_address(end));
-    let own = PageRange::from_bytes(Space::Secure, load, end - load).expect("whole pages");
+    let own = own(platform, load..end);
 
     let mut mapped = Vec::with_capacity(spmc_manifest.memory.len());
     for memory in spmc_manifest.memory.iter().filter(|memory| !memory.device) {
@@ -84,7 +85,7 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     sysregs::publish_tables();
     sysregs::forget_own_translations();
 
-    let shared = build(platform, features, Ranges::new(mapped, own), &spmc_manifest, own);
+    let shared = build(platform, features, Ranges::new(mapped, own.memory), &spmc_manifest, &own);
     secondary::publish(&tables);
     // Frames of tables are never freed; the tables live as long as the machine.
     core::mem::forget(tables);
@@ -93,6 +94,17 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     #[cfg(feature = "fail-on-purpose")]
     assert!(heap::left() > 0, "this build fails on purpose");
     run(shared, linear)
+}
+
+/// What no partition and no caller gets: our memory, the GIC, and what ends the machine. A UART is not among it.
+fn own(platform: &Platform, memory: Range<u64>) -> Own {
+    let pages = |range: Range<u64>| {
+        PageRange::from_bytes(Space::Secure, range.start, range.end - range.start).expect("whole pages")
+    };
+    let distributor = platform.distributor..platform.distributor + (64 << 10);
+    let mut devices = Vec::from([distributor, platform.redistributors.clone()]);
+    devices.extend(platform.reset.page().map(|page| page..page + 4096));
+    Own { memory: pages(memory), devices: devices.into_iter().map(pages).collect() }
 }
 
 /// Maps the image W^X, the memory behind it, the devices and the first page of the manifest.
@@ -145,7 +157,7 @@ fn build(
     features: Features,
     ranges: Ranges,
     manifest: &SpmcManifest,
-    own: PageRange,
+    own: &Own,
 ) -> &'static Shared {
     let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len();
     let pages = heap::left().saturating_sub(reserve) / 4096;
@@ -154,7 +166,7 @@ fn build(
     let first = core::ptr::with_exposed_provenance::<TableFrame>(frames);
     // SAFETY: the pages were taken from the heap for good and are zero, which is a table that maps nothing.
     let pool = Pool::new(unsafe { core::slice::from_raw_parts(first, pages) }, layout::physical(frames));
-    log::info!("own memory {own}, {pages} table frames");
+    log::info!("own memory {}, {pages} table frames", own.memory);
 
     let ranges: &'static Ranges = Box::leak(Box::new(ranges));
     let spmc = {

@@ -303,6 +303,15 @@ impl PartitionConfig {
     }
 }
 
+/// What the SPMC has for itself: nobody else gets any of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Own {
+    /// All memory that it lies in.
+    pub memory: PageRange,
+    /// The registers of the devices that it drives.
+    pub devices: Vec<PageRange>,
+}
+
 /// A range of the SPMC manifest's memory nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryRange {

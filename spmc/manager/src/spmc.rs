@@ -8,7 +8,7 @@ use log::error;
 
 use crate::abi::{self, V1_2};
 use crate::calls::{self, Caller, Entry};
-use crate::config::{MemoryRange, SpmcManifest};
+use crate::config::{MemoryRange, Own, SpmcManifest};
 use crate::endpoint::{PartitionIndex, VcpuId};
 use crate::exit::{Exit, Frame, Next};
 use crate::hardware::Hardware;
@@ -34,15 +34,15 @@ pub struct Spmc {
 }
 
 impl Spmc {
-    /// Loads the partitions that the manifest lists. `own` is all memory that the SPMC itself lies in; the ranges
-    /// of the manifest's memory nodes must be accessible through `hw`.
+    /// Loads the partitions that the manifest lists. `own` is what the SPMC has for itself; the ranges of the
+    /// manifest's memory nodes must be accessible through `hw`.
     ///
     /// # Errors
     /// What makes the machine unfit to start the SPMC at all. A broken partition is left out instead, with a
     /// message that says why.
     pub fn new(
         manifest: &SpmcManifest,
-        own: PageRange,
+        own: &Own,
         pool: &Pool,
         hw: &mut dyn Hardware,
     ) -> Result<Self, Error> {

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use manager::config::SpmcManifest;
+use manager::config::{Own, SpmcManifest};
 use manager::hardware::{AccessFault, Memory};
 use manager::manifest;
 use manager::memory::page::{Pa, PageRange, Space};
@@ -55,8 +55,9 @@ impl Memory for Ram {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("whole pages");
+    let memory = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("whole pages");
+    let own = Own { memory, devices: Vec::new() };
     let mut ram = Ram(fuzz::bytes(input, &SOUND));
     // Nobody's memory is the SPMC's own here, except where the input's manifest asks for it.
-    let _ = manifest::load(&SPMC, own, &mut ram).map_err(|error| error.to_string());
+    let _ = manifest::load(&SPMC, &own, &mut ram).map_err(|error| error.to_string());
 });

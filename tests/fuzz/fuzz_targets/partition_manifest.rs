@@ -16,6 +16,6 @@ const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x
 
 fuzz_target!(|input: &[u8]| {
     let found = partition::parse(&fuzz::bytes(input, &SOUND), &SPMC.vms[0], &PACKAGE, &SPMC.cpus);
-    let checked = found.and_then(|config| check::alone(&config, &SPMC.memory));
+    let checked = found.and_then(|config| check::alone(&config, &SPMC.memory, &[]));
     let _ = checked.map_err(|error| error.to_string());
 });

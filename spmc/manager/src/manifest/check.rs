@@ -1,4 +1,4 @@
-//! Rules that no manifest can keep alone: memory is declared, is nobody else's, and boot orders differ (R6).
+//! Rules that no manifest can keep alone: memory is declared and nobody else's, and what must be unique is (R6).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -6,21 +6,30 @@ use alloc::vec::Vec;
 
 use super::error::{Error, Place};
 use super::partition::LAST_IN_BOOT_ORDER;
-use crate::config::{MemoryRange, PartitionConfig, SpmcManifest, VmEntry};
+use crate::config::{MemoryRange, Own, PartitionConfig, SpmcManifest, Streams, VmEntry};
 use crate::memory::page::{PageRange, Space};
+
+const OWN_DEVICE: &str = "a device of the SPMC,";
 
 /// That nothing which the SPMC manifest gives away is the SPMC's own.
 ///
-/// Secure `memory` nodes may cover it: they say where regions may lie, and are no pool.
+/// Secure `memory` nodes may cover its memory, and device nodes its devices: they say where regions may lie, and are
+/// no pool. But no device is memory.
 ///
 /// # Errors
 /// [`Error::OwnMemory`]: the SPMC cannot start.
-pub fn own_memory(manifest: &SpmcManifest, own: &PageRange) -> Result<(), Error> {
+pub fn own_memory(manifest: &SpmcManifest, own: &Own) -> Result<(), Error> {
     for vm in &manifest.vms {
-        not_own(&memory_of(&vm.name), &vm.memory, own)?;
+        not_own(&memory_of(&vm.name), &vm.memory, &own.memory)?;
     }
-    for declared in manifest.memory.iter().filter(|declared| declared.range.space() == Space::Normal) {
-        not_own(kind(Space::Normal, declared.device), &declared.range, own)?;
+    for MemoryRange { range, device } in &manifest.memory {
+        let kind = kind(range.space(), *device);
+        if range.space() == Space::Normal {
+            not_own(kind, range, &own.memory)?;
+        }
+        if let Some(own) = own.devices.iter().find(|own| !device && own.overlaps(range)) {
+            return Err(overlap(kind, range, OWN_DEVICE, own));
+        }
     }
     Ok(())
 }
@@ -33,16 +42,25 @@ pub fn declared(vm: &VmEntry, declared: &[MemoryRange]) -> Result<(), Error> {
     covered(&memory_of(&vm.name), &vm.memory, false, declared)
 }
 
-/// That a partition's regions are declared, and do not overlap one another or its image.
+/// That a partition's regions are declared, are none of `own_devices`, and do not overlap one another or its image.
 ///
 /// # Errors
 /// [`Error::Outside`] or [`Error::Overlap`].
-pub fn alone(config: &PartitionConfig, declared: &[MemoryRange]) -> Result<(), Error> {
+pub fn alone(
+    config: &PartitionConfig,
+    declared: &[MemoryRange],
+    own_devices: &[PageRange],
+) -> Result<(), Error> {
     for region in config.regions.iter().map(|memory| &memory.region) {
         covered(&region.name, &region.range, false, declared)?;
     }
     for region in config.devices.iter().map(|device| &device.region) {
-        covered(&region.name, &region.range, true, declared)?;
+        device_declared(&region.name, &region.range, declared)?;
+    }
+    for (what, range) in ranges(config) {
+        if let Some(own) = own_devices.iter().find(|own| own.overlaps(&range)) {
+            return Err(overlap(&what, &range, OWN_DEVICE, own));
+        }
     }
     let all: Vec<_> = ranges(config).collect();
     for (place, (what, range)) in all.iter().enumerate() {
@@ -60,15 +78,47 @@ pub fn alone(config: &PartitionConfig, declared: &[MemoryRange]) -> Result<(), E
 /// [`Error::Duplicate`] or [`Error::Overlap`].
 pub fn beside(config: &PartitionConfig, accepted: &[PartitionConfig]) -> Result<(), Error> {
     for other in accepted {
-        if config.boot_order == other.boot_order && config.boot_order != LAST_IN_BOOT_ORDER {
-            let at = Place { node: "/".to_string(), property: "boot-order" };
-            let (value, first) = (config.boot_order.to_string(), format!("the manifest of {}", other.name));
-            return Err(Error::Duplicate { at, value, first });
-        }
+        unique(config, other)?;
         for (what, range) in ranges(config) {
             if let Some((whose, with)) = ranges(other).find(|(_, with)| with.overlaps(&range)) {
                 return Err(overlap(&what, &range, &format!("{whose} of {}", other.name), &with));
             }
+        }
+    }
+    Ok(())
+}
+
+/// That a partition has nothing of another one which only one can have. A protocol UUID may be offered by several.
+fn unique(config: &PartitionConfig, other: &PartitionConfig) -> Result<(), Error> {
+    let first = format!("the manifest of {}", other.name);
+    let duplicate = |node: &str, property, value: String| {
+        let at = Place { node: node.to_string(), property };
+        Err(Error::Duplicate { at, value, first: first.clone() })
+    };
+    if config.name == other.name {
+        let at = Place { node: vm_node(config), property: "debug_name" };
+        return Err(Error::Duplicate { at, value: format!("{:?}", config.name), first: vm_node(other) });
+    }
+    if config.boot_order == other.boot_order && config.boot_order != LAST_IN_BOOT_ORDER {
+        return duplicate("/", "boot-order", config.boot_order.to_string());
+    }
+    if let Some(uuid) = config.image_uuid.filter(|uuid| other.image_uuid == Some(*uuid)) {
+        return duplicate("/", "image-uuid", uuid.to_string());
+    }
+    for device in &config.devices {
+        let node = format!("/device-regions/{}", device.region.name);
+        let owned =
+            |id| other.devices.iter().any(|device| device.interrupts.iter().any(|theirs| theirs.id == id));
+        if let Some(interrupt) = device.interrupts.iter().find(|interrupt| owned(interrupt.id)) {
+            return duplicate(&node, "interrupts", format!("id {}", interrupt.id));
+        }
+        let Some(Streams { smmu, ids }) = &device.streams else { continue };
+        let theirs = other.devices.iter().filter_map(|device| device.streams.as_ref());
+        let shared = theirs
+            .filter(|theirs| theirs.smmu == *smmu)
+            .find_map(|theirs| ids.iter().find(|id| theirs.ids.contains(id)));
+        if let Some(id) = shared {
+            return duplicate(&node, "stream-ids", format!("stream {id:#x} of SMMU {smmu}"));
         }
     }
     Ok(())
@@ -102,6 +152,11 @@ fn ranges(config: &PartitionConfig) -> impl Iterator<Item = (String, PageRange)>
     let own = (memory_of(&config.name), config.memory);
     core::iter::once(own)
         .chain(config.grants().map(|region| (format!("region {}", region.name), region.range)))
+}
+
+/// The node of the SPMC manifest that lists a partition.
+fn vm_node(config: &PartitionConfig) -> String {
+    format!("/hypervisor/vm{}", config.index.get() + 1)
 }
 
 fn memory_of(name: &str) -> String {
@@ -144,6 +199,18 @@ fn covered(what: &str, range: &PageRange, device: bool, declared: &[MemoryRange]
         }
     }
     Ok(())
+}
+
+/// That a device is declared. A manifest that declares no device at all leaves them all to the partitions' manifests,
+/// but what it declares as memory is no device.
+fn device_declared(what: &str, range: &PageRange, declared: &[MemoryRange]) -> Result<(), Error> {
+    if declared.iter().any(|declared| declared.device) {
+        return covered(what, range, true, declared);
+    }
+    match declared.iter().find(|memory| memory.range.overlaps(range)) {
+        None => Ok(()),
+        Some(memory) => Err(overlap(what, range, kind(memory.range.space(), false), &memory.range)),
+    }
 }
 
 /// The `device_type` of a memory node.

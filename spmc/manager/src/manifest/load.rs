@@ -7,12 +7,12 @@ use super::boot_info::{self, HOB_LIST_OFFSET};
 use super::error::Error;
 use super::package::{self, Package};
 use super::{blob, check, partition};
-use crate::config::{PartitionConfig, SpmcManifest, VmEntry};
+use crate::config::{Own, PartitionConfig, SpmcManifest, VmEntry};
 use crate::hardware::Memory;
-use crate::memory::page::{Pa, PageRange};
+use crate::memory::page::Pa;
 
-/// Reads the package of each `vmN` and writes the boot information that the partition asks for. `own` is all
-/// memory that the SPMC itself lies in.
+/// Reads the package of each `vmN` and writes the boot information that the partition asks for. `own` is what the
+/// SPMC has for itself.
 ///
 /// The result is in the order of the partitions' indices. A partition that breaks a rule is left out, with a
 /// message at error level that says which (R7).
@@ -21,14 +21,14 @@ use crate::memory::page::{Pa, PageRange};
 /// What makes the machine unfit to start the SPMC at all: its own memory is given to somebody else.
 pub fn load(
     manifest: &SpmcManifest,
-    own: PageRange,
+    own: &Own,
     memory: &mut dyn Memory,
 ) -> Result<Vec<PartitionConfig>, Error> {
-    check::own_memory(manifest, &own)?;
+    check::own_memory(manifest, own)?;
     let mut packages = Vec::new();
     let mut configs = Vec::new();
     for vm in &manifest.vms {
-        match read(vm, manifest, memory) {
+        match read(vm, manifest, own, memory) {
             Ok((package, config)) => {
                 packages.push((vm.index, package));
                 configs.push(config);
@@ -36,7 +36,7 @@ pub fn load(
             Err(error) => log::error!("{} ({}) is left out: {error}", vm.name, vm.index.id()),
         }
     }
-    let mut configs = check::all(configs, &own)?;
+    let mut configs = check::all(configs, &own.memory)?;
     configs.retain(|config| {
         let package = packages.iter().find(|(index, _)| *index == config.index);
         let written = package.map_or(Ok(()), |(_, package)| write_boot_info(config, package, memory));
@@ -51,6 +51,7 @@ pub fn load(
 fn read(
     vm: &VmEntry,
     manifest: &SpmcManifest,
+    own: &Own,
     memory: &mut dyn Memory,
 ) -> Result<(Package, PartitionConfig), Error> {
     check::declared(vm, &manifest.memory)?;
@@ -62,7 +63,7 @@ fn read(
     let mut bytes = vec![0; size as usize];
     copy(memory, start + offset, &mut bytes)?;
     let config = partition::parse(&bytes, vm, &package, &manifest.cpus)?;
-    check::alone(&config, &manifest.memory)?;
+    check::alone(&config, &manifest.memory, &own.devices)?;
     Ok((package, config))
 }
 

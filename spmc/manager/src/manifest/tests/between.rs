@@ -28,8 +28,7 @@ fn device(range: PageRange) -> Device {
 }
 
 fn together(configs: Vec<PartitionConfig>) -> Vec<usize> {
-    let own = range(0xe10_0000, 0xe20_0000);
-    check::all(configs, &own).unwrap().iter().map(|config| config.index.get()).collect()
+    check::all(configs, &own().memory).unwrap().iter().map(|config| config.index.get()).collect()
 }
 
 #[test]
@@ -73,15 +72,18 @@ fn two_may_offer_the_same_uuid() {
 
 #[test]
 fn a_clash_with_the_spmc_is_fatal() {
-    let own = range(0xe10_0000, 0xe20_0000);
+    let own = own();
     let manifest = spmc_of(SPMC).unwrap();
     assert_eq!(check::own_memory(&manifest, &own), Ok(()));
-    let message = check::own_memory(&manifest, &range(0xe10_0000, 0xe20_1000)).unwrap_err().to_string();
+    let message =
+        check::own_memory(&manifest, &Own { memory: range(0xe10_0000, 0xe20_1000), devices: Vec::new() })
+            .unwrap_err()
+            .to_string();
     let expected = "memory of echo 0xe200000..0xe240000 overlaps the SPMC's own memory 0xe100000..0xe201000";
     assert_eq!(message, expected);
     let mut bad = config(0, 0xe20_0000, 0);
     bad.regions.push(memory(range(0xe1f_f000, 0xe20_0000)));
-    let message = check::all(Vec::from([bad]), &own).unwrap_err().to_string();
+    let message = check::all(Vec::from([bad]), &own.memory).unwrap_err().to_string();
     assert!(
         message.starts_with("p0: region r 0xe1ff000..0xe200000 overlaps the SPMC's own memory"),
         "{message}"
@@ -106,7 +108,7 @@ fn regions_lie_in_declared_memory_of_their_kind() {
         } else {
             config.regions.push(memory(range));
         }
-        check::alone(&config, &declared)
+        check::alone(&config, &declared, &own().devices)
     };
     assert_eq!(with(page(Space::Secure, 0xe80_0000), false), Ok(()));
     assert_eq!(with(page(Space::Normal, 0x4000_0000), false), Ok(()));
@@ -148,6 +150,6 @@ fn a_partition_does_not_overlap_itself() {
     let declared = spmc_of(SPMC).unwrap().memory;
     let mut config = config(0, 0xe20_0000, 0);
     config.regions.push(memory(range(0xe23_f000, 0xe24_0000)));
-    let message = check::alone(&config, &declared).unwrap_err().to_string();
+    let message = check::alone(&config, &declared, &own().devices).unwrap_err().to_string();
     assert_eq!(message, "region r 0xe23f000..0xe240000 overlaps memory of p0 0xe200000..0xe240000");
 }

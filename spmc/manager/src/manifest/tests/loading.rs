@@ -63,8 +63,7 @@ fn ram(first: &str, second: &str) -> Ram {
 }
 
 fn loaded(ram: &mut Ram) -> Vec<String> {
-    let own = range(0xe10_0000, 0xe20_0000);
-    let configs = load(&spmc_of(SPMC).unwrap(), own, ram).unwrap();
+    let configs = load(&spmc_of(SPMC).unwrap(), &own(), ram).unwrap();
     configs.into_iter().map(|config| config.name).collect()
 }
 
@@ -144,9 +143,9 @@ fn a_region_where_nothing_is_declared_stops_the_partition() {
 
 #[test]
 fn a_partition_that_would_overwrite_the_spmc_stops_the_boot() {
-    let own = range(0xe10_0000, 0xe20_1000);
+    let own = Own { memory: range(0xe10_0000, 0xe20_1000), devices: Vec::new() };
     assert!(matches!(
-        load(&spmc_of(SPMC).unwrap(), own, &mut ram(ECHO, RELAY)),
+        load(&spmc_of(SPMC).unwrap(), &own, &mut ram(ECHO, RELAY)),
         Err(Error::OwnMemory { .. })
     ));
 }

@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use super::error::Error;
 use super::package::Package;
 use super::{partition, spmc as manifest};
-use crate::config::{PartitionConfig, SmcAccess, SpmcManifest, VmEntry};
+use crate::config::{Own, PartitionConfig, SmcAccess, SpmcManifest, VmEntry};
 use crate::endpoint::PartitionIndex;
 use crate::memory::page::{PageRange, Space};
 
@@ -23,6 +23,13 @@ pub const RELAY: &str = include_str!("../../../../../manifests/qemu-virt/relay.d
 pub const OP_TEE: &str = include_str!("../golden/op-tee.dts");
 pub const OP_TEE_SPMC: &str = include_str!("../golden/op-tee-spmc.dts");
 pub const REGIONS: &str = include_str!("../golden/regions.dts");
+
+/// What the SPMC has for itself on QEMU virt: memory, the GIC, and the GPIO that ends the machine.
+pub fn own() -> Own {
+    let devices =
+        [range(0x800_0000, 0x801_0000), range(0x80a_0000, 0x812_0000), range(0x90b_0000, 0x90b_1000)];
+    Own { memory: range(0xe10_0000, 0xe20_0000), devices: Vec::from(devices) }
+}
 
 /// A package whose manifest and image lie where TF-A's tools put them.
 pub const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x2000) };
