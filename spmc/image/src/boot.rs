@@ -178,7 +178,8 @@ fn build(
     };
     // The rule for the console: a device that a partition claims is given up.
     let claimed = |page: u64| {
-        let inside = |device: &Device| (device.region.range.start()..device.region.range.end()).contains(&page);
+        let inside =
+            |device: &Device| (device.region.range.start()..device.region.range.end()).contains(&page);
         spmc.partitions().any(|partition| partition.config().devices.iter().any(inside))
     };
     if claimed(platform.own_uart) {

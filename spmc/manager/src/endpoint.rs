@@ -27,6 +27,12 @@ impl EndpointId {
         self.0
     }
 
+    /// Whether it is a logical partition at EL3: TF-A's SPMD numbers them from the top, below itself.
+    #[must_use]
+    pub const fn is_logical(self) -> bool {
+        matches!(self.0, 0xFFC0..=0xFFFE)
+    }
+
     /// Whether it lives in the secure world: bit 15 of the id says so.
     #[must_use]
     pub const fn is_secure(self) -> bool {

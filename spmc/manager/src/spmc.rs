@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use log::error;
 
-use crate::abi::{self, V1_2};
+use crate::abi::{self, PartitionDescriptor, V1_2};
 use crate::calls::{self, Caller, Entry};
 use crate::config::{MemoryRange, Own, SpmcManifest};
 use crate::endpoint::{PartitionIndex, VcpuId};
@@ -16,7 +16,8 @@ use crate::manifest::{self, Error};
 use crate::memory::page::{PageRange, Space};
 use crate::memory::space::Pool;
 use crate::order::Holding;
-use crate::state::normal::NormalEndpoint;
+use crate::state::Intid;
+use crate::state::normal::NormalWorld;
 use crate::state::partition::Partition;
 
 pub use crate::state::cpu::Cpu;
@@ -28,9 +29,12 @@ pub struct Spmc {
     partitions: Box<[Option<Partition>]>,
     /// Their indices, in the order in which they start.
     boot_order: Box<[PartitionIndex]>,
-    normal: NormalEndpoint,
+    normal: NormalWorld,
     memory: Box<[MemoryRange]>,
-    unowned_interrupts: AtomicU32,
+    logical: Box<[PartitionDescriptor]>,
+    /// Which partition owns which interrupt, by interrupt.
+    routes: Box<[(Intid, PartitionIndex)]>,
+    unexpected_interrupts: AtomicU32,
 }
 
 impl Spmc {
@@ -67,12 +71,22 @@ impl Spmc {
             let partition = partitions.get(index.get()).and_then(Option::as_ref);
             (partition.map(|partition| partition.config().boot_order), *index)
         });
+        let owned = |partition: &Partition| {
+            let devices = partition.config().devices.iter();
+            let ids = devices.flat_map(|device| &device.interrupts).map(|interrupt| interrupt.id);
+            let index = partition.config().index;
+            ids.filter_map(|id| Intid::try_from(id).ok()).map(|id| (id, index)).collect::<Vec<_>>()
+        };
+        let mut routes: Vec<_> = partitions.iter().flatten().flat_map(owned).collect();
+        routes.sort_unstable();
         Ok(Self {
             partitions: partitions.into(),
             boot_order: boot_order.into(),
-            normal: NormalEndpoint::new(V1_2),
+            normal: NormalWorld::new(V1_2),
             memory: manifest.memory.clone().into(),
-            unowned_interrupts: AtomicU32::new(0),
+            logical: calls::discover(hw).into(),
+            routes: routes.into(),
+            unexpected_interrupts: AtomicU32::new(0),
         })
     }
 
@@ -107,8 +121,13 @@ impl Spmc {
         self.partition(*self.boot_order.get(place)?)
     }
 
-    /// The Normal world as an endpoint.
-    pub(crate) const fn normal(&self) -> &NormalEndpoint {
+    /// The logical partitions at EL3.
+    pub(crate) fn logical(&self) -> &[PartitionDescriptor] {
+        &self.logical
+    }
+
+    /// The Normal world.
+    pub(crate) const fn normal(&self) -> &NormalWorld {
         &self.normal
     }
 
@@ -118,9 +137,15 @@ impl Spmc {
             && self.memory.iter().any(|declared| !declared.device && declared.range.contains(range))
     }
 
-    /// An interrupt came that nobody owns: how many have, with this one.
-    pub(crate) fn count_unowned_interrupt(&self) -> u32 {
-        self.unowned_interrupts.fetch_add(1, Ordering::Relaxed) + 1
+    /// The partition whose manifest gives it this interrupt.
+    pub(crate) fn owner_of(&self, id: Intid) -> Option<&Partition> {
+        let place = self.routes.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        self.partition(self.routes.get(place)?.1)
+    }
+
+    /// An interrupt came that cannot be delivered: how many have, with this one.
+    pub(crate) fn count_unexpected_interrupt(&self) -> u32 {
+        self.unexpected_interrupts.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// One step: why this PE came back, and where it goes next.
@@ -140,7 +165,7 @@ impl Spmc {
         match exit {
             Exit::Booted => calls::booted(at),
             Exit::Normal => calls::normal(at),
-            Exit::Call(_) => calls::partition(at),
+            Exit::Call(conduit) => calls::partition(at, conduit),
             Exit::Interrupt => calls::interrupted(at),
             Exit::Fault(fault) => calls::fault(at, fault),
         }

@@ -1,16 +1,14 @@
 //! CPU cycles: who gets the PE, and to whom it goes back (FF-A 1.2, chapters 8, 9 and 14).
 
 use arm_ffa::FfaError;
-use log::warn;
 
-use super::{Caller, Entry, Outcome, buffers, lifecycle};
+use super::{Caller, Entry, Outcome, buffers, interrupts, lifecycle};
 use crate::abi::{self, V1_2};
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
-use crate::hardware::Acknowledged;
-use crate::state::ModelKind;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Found, Requester};
+use crate::state::vcpu::{Found, Resumed};
+use crate::state::{ModelKind, Requester};
 
 /// FFA_RUN: w1 the vCPU that is to run on this PE.
 pub fn run(at: &mut Entry<'_>) -> Outcome {
@@ -20,14 +18,31 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
     }
     let on = at.cpu.id();
     let vcpu = partition.vcpu(target);
-    let (found, model) = match at.caller {
-        Caller::Normal => vcpu.lock(&mut at.held).0.run(on)?,
+    let Resumed { found, model, interrupt } = match at.caller {
+        Caller::Normal => {
+            let is_gone = |vcpu| at.spmc.partition_of(vcpu).is_aborted();
+            vcpu.lock(&mut at.held).0.run(on, is_gone)?
+        }
         Caller::Partition(own, caller) => {
-            let found = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
-            own.vcpu(caller).lock(&mut at.held).0.call();
-            found
+            let resumed = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
+            let own = own.vcpu(caller);
+            match (resumed.interrupt, at.cpu.model()) {
+                // FF-A 1.2, 8.2.4: who handled the interrupt waits again.
+                (Some(_), ModelKind::Interrupt) => {
+                    own.lock(&mut at.held).0.wait();
+                    at.let_go_of(caller);
+                }
+                _ => own.lock(&mut at.held).0.call(),
+            }
+            resumed
         }
     };
+    if let Some(id) = interrupt {
+        at.hw.finish(id.into());
+    }
+    if partition.queues_normal_interrupts() {
+        at.hold_normal_for(target);
+    }
     let deliver = match found {
         Found::Waiting => {
             abi::run(at.frame);
@@ -71,9 +86,13 @@ pub fn msg_wait(at: &mut Entry<'_>) -> Outcome {
         // An RX buffer that is empty or was never mapped needs no release.
         let _ = buffers::release_rx(at);
     }
-    partition.vcpu(vcpu).lock(&mut at.held).0.wait();
+    let interrupted = partition.vcpu(vcpu).lock(&mut at.held).0.wait();
     if at.cpu.model() == ModelKind::Init {
         return Ok(lifecycle::initialised(at, vcpu));
+    }
+    at.let_go_of(vcpu);
+    if let Some(interrupted) = interrupted {
+        return Ok(interrupts::handled(at, vcpu, interrupted));
     }
     abi::msg_wait(at.frame);
     Ok(at.to_normal(Deliver::Message))
@@ -83,7 +102,11 @@ pub fn msg_wait(at: &mut Entry<'_>) -> Outcome {
 pub fn give_up(at: &mut Entry<'_>) -> Outcome {
     let timeout = [abi::word(at.frame, 2).into(), abi::word(at.frame, 3).into()];
     let Caller::Partition(partition, vcpu) = at.caller else { return Err(FfaError::NotSupported) };
-    let requester = partition.vcpu(vcpu).lock(&mut at.held).0.give_up().ok_or(FfaError::Denied)?;
+    let Some(requester) = partition.vcpu(vcpu).lock(&mut at.held).0.give_up() else {
+        // In SPMC-scheduled mode there is nobody else to run: it goes on at once (FF-A 1.2, 14.3).
+        return at.done();
+    };
+    at.let_go_of(vcpu);
     abi::yielded(at.frame, vcpu, timeout);
     Ok(give_back(at, requester, Deliver::Message))
 }
@@ -96,7 +119,7 @@ pub fn interrupt(_: &mut Entry<'_>) -> Outcome {
 /// The PE goes back to whoever waits for the context that just left it.
 pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
     let vcpu = match to {
-        Requester::Normal(_) => return at.to_normal(deliver),
+        Requester::Normal(_) | Requester::Logical(_) | Requester::Gone(_) => return at.to_normal(deliver),
         Requester::Partition(vcpu) => vcpu,
     };
     let partition = at.spmc.partition_of(vcpu);
@@ -107,46 +130,4 @@ pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.called_back();
     let model = model.expect("a context that is owed an answer waits for it");
     at.to_partition(vcpu, model, deliver)
-}
-
-/// A physical interrupt took the PE from the partition that ran.
-pub fn interrupted(at: &mut Entry<'_>) -> Next {
-    let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
-    let acknowledged = at.hw.acknowledge();
-    if partition.is_aborted() {
-        if let Acknowledged::Secure(id) = acknowledged {
-            unowned(at, id);
-        }
-        return lifecycle::abandon(at, vcpu);
-    }
-    match acknowledged {
-        Acknowledged::Secure(id) => unowned(at, id),
-        Acknowledged::Normal if at.cpu.model() != ModelKind::Init => {
-            let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt();
-            if let Some(requester) = requester {
-                abi::interrupt(at.frame, vcpu);
-                return give_back(at, requester, Deliver::Message);
-            }
-        }
-        // Interrupts of the Normal world are held during initialisation: this one has gone away.
-        Acknowledged::Kick | Acknowledged::Normal => {}
-    }
-    Next::Partition { target: vcpu, deliver: Deliver::Resume }
-}
-
-/// FFA_INTERRUPT from the SPMD: a secure interrupt took the PE from the Normal world.
-pub fn interrupt_in_normal_world(at: &mut Entry<'_>) -> Next {
-    if let Acknowledged::Secure(id) = at.hw.acknowledge() {
-        unowned(at, id);
-    }
-    abi::normal_world_resume(at.frame);
-    at.to_normal(Deliver::Message)
-}
-
-/// No partition owns this interrupt: it is masked so that it cannot come again, counted and reported.
-fn unowned(at: &mut Entry<'_>, id: u32) {
-    at.hw.mask(id);
-    at.hw.finish(id);
-    let count = at.spmc.count_unowned_interrupt();
-    warn!("interrupt {id} on PE {} belongs to nobody: masked ({count} so far)", at.cpu.id().get());
 }

@@ -1,25 +1,32 @@
 //! Direct messages: a request takes the PE to the receiver, its response brings it back (FF-A 1.2, chapter 15).
 //!
-//! Payload registers are not looked at: they stay in the frame from the sender's exit to the receiver's entry.
+//! Payload registers are not looked at: they stay in the frame from the sender's exit to the receiver's entry. The
+//! exception are the framework messages about VMs (FF-A 1.2, 18.3), which the hypervisor sends to subscribers.
 
 use arm_ffa::FfaError;
 
 use super::{Caller, Entry, Outcome, cycles};
 use crate::abi::{self, V1_2};
-use crate::config::Methods;
+use crate::config::{AvailabilityMessages, Methods};
 use crate::endpoint::EndpointId;
 use crate::exit::Deliver;
-use crate::state::ModelKind;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Request, RequestKind, Requester};
+use crate::state::{ModelKind, Request, RequestKind, Requester};
 
-/// FFA_MSG_SEND_DIRECT_REQ: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
-pub fn request(at: &mut Entry<'_>) -> Outcome {
+/// FFA_MSG_SEND_DIRECT_REQ, 32-bit: w1 source and destination, w3-w7 the payload; w2 is zero, or says which framework
+/// message it is.
+pub fn request32(at: &mut Entry<'_>) -> Outcome {
+    if abi::word(at.frame, 2) == 0 { request(at) } else { vm_message(at) }
+}
+
+/// FFA_MSG_SEND_DIRECT_REQ, 64-bit: w1 source and destination, w2 zero, x3-x7 the payload.
+pub fn request64(at: &mut Entry<'_>) -> Outcome {
+    if abi::word(at.frame, 2) == 0 { request(at) } else { Err(FfaError::InvalidParameters) }
+}
+
+#[inline]
+fn request(at: &mut Entry<'_>) -> Outcome {
     let (source, receiver) = parties(at)?;
-    // Framework messages have bit 31 of w2; partitions get none yet. All other bits are reserved.
-    if abi::word(at.frame, 2) != 0 {
-        return Err(FfaError::InvalidParameters);
-    }
     permitted(at, receiver.methods(), Methods::RECEIVE_DIRECT, Methods::SEND_DIRECT)?;
     enter(at, source, receiver, RequestKind::Direct, Deliver::Message)
 }
@@ -41,11 +48,30 @@ pub fn request2(at: &mut Entry<'_>) -> Outcome {
     enter(at, source, receiver, RequestKind::Direct2, Deliver::Extended)
 }
 
-/// The source, which must be the caller itself or somebody in its world, and the partition it wants.
+/// A framework message that a VM was created or destroyed: w3-w4 a handle, w5 the VM. Only the hypervisor has VMs, and
+/// only subscribers are told.
+#[cold]
+fn vm_message(at: &mut Entry<'_>) -> Outcome {
+    let (source, receiver) = parties(at)?;
+    let (wanted, kind) = match abi::vm_message(at.frame) {
+        Some(abi::VmMessage::Created) => (AvailabilityMessages::CREATED, RequestKind::VmCreated),
+        Some(abi::VmMessage::Destroyed) => (AvailabilityMessages::DESTROYED, RequestKind::VmDestroyed),
+        None => return Err(FfaError::InvalidParameters),
+    };
+    let is_hypervisor = source == EndpointId::NORMAL && matches!(at.caller, Caller::Normal);
+    let is_wanted = receiver.config().availability.contains(wanted);
+    if !is_hypervisor || !is_wanted || abi::message_vm(at.frame).is_secure() {
+        return Err(FfaError::InvalidParameters);
+    }
+    enter(at, source, receiver, kind, Deliver::Message)
+}
+
+/// The source, which must be the caller itself or somebody who calls through it, and the partition it wants.
 fn parties<'a>(at: &Entry<'a>) -> Result<(EndpointId, &'a Partition), FfaError> {
     let (source, destination) = abi::endpoints(at.frame);
     let is_its_own = match at.caller {
-        Caller::Normal => !source.is_secure(),
+        // The SPMD hands over what logical partitions at EL3 send, and lets nobody else use their ids.
+        Caller::Normal => !source.is_secure() || source.is_logical(),
         Caller::Partition(partition, _) => source == partition.id(),
     };
     if !is_its_own || source == destination {
@@ -77,19 +103,40 @@ fn enter(
         return Err(FfaError::Aborted);
     }
     let from = match at.caller {
+        Caller::Normal if source.is_secure() => Requester::Logical(source),
         Caller::Normal => Requester::Normal(source),
         Caller::Partition(_, vcpu) => Requester::Partition(vcpu),
     };
     let on = at.cpu.id();
     receiver.vcpu(target).lock(&mut at.held).0.claim(on, Request { from, kind })?;
-    if let Caller::Partition(partition, vcpu) = at.caller {
-        partition.vcpu(vcpu).lock(&mut at.held).0.call();
+    match at.caller {
+        Caller::Partition(partition, vcpu) => partition.vcpu(vcpu).lock(&mut at.held).0.call(),
+        // What EL3 asks for runs in SPMC-scheduled mode: the Normal world's interrupts wait (FF-A 1.2, 9.3).
+        Caller::Normal if source.is_secure() => at.hold_normal_for(target),
+        Caller::Normal => {}
+    }
+    if receiver.queues_normal_interrupts() {
+        at.hold_normal_for(target);
     }
     Ok(at.to_partition(target, ModelKind::Direct, deliver))
 }
 
-/// FFA_MSG_SEND_DIRECT_RESP: w1 source and destination, w2 zero, w3-w7 (x3-x7) the payload.
-pub fn respond(at: &mut Entry<'_>) -> Outcome {
+/// FFA_MSG_SEND_DIRECT_RESP, 32-bit: w1 source and destination, w3-w7 the payload; w2 is zero, or says which framework
+/// message it answers.
+pub fn respond32(at: &mut Entry<'_>) -> Outcome {
+    let kind = match abi::word(at.frame, 2) {
+        0 => RequestKind::Direct,
+        _ => match abi::vm_answer(at.frame) {
+            Some(abi::VmMessage::Created) => RequestKind::VmCreated,
+            Some(abi::VmMessage::Destroyed) => RequestKind::VmDestroyed,
+            None => return Err(FfaError::InvalidParameters),
+        },
+    };
+    answer(at, kind, Deliver::Message)
+}
+
+/// FFA_MSG_SEND_DIRECT_RESP, 64-bit: w1 source and destination, w2 zero, x3-x7 the payload.
+pub fn respond64(at: &mut Entry<'_>) -> Outcome {
     if abi::word(at.frame, 2) != 0 {
         return Err(FfaError::InvalidParameters);
     }
@@ -112,5 +159,11 @@ fn answer(at: &mut Entry<'_>, kind: RequestKind, deliver: Deliver) -> Outcome {
     }
     let requester = partition.vcpu(vcpu).lock(&mut at.held).0.answer(kind, destination);
     let requester = requester.ok_or(FfaError::Denied)?;
+    at.let_go_of(vcpu);
+    if let Requester::Gone(_) = requester {
+        // The Normal world ran the context to its end, and gets to know just that.
+        abi::msg_wait(at.frame);
+        return Ok(at.to_normal(Deliver::Message));
+    }
     Ok(cycles::give_back(at, requester, deliver))
 }

@@ -35,6 +35,10 @@ pub fn negotiate(negotiation: &Negotiation, wanted: u32, highest: u32) -> u64 {
 /// FFA_FEATURES: w1 a function id (bit 31 set) or a feature id. The table answers.
 pub fn features(at: &mut Entry<'_>) -> Outcome {
     let asked = abi::word(at.frame, 1);
+    // Nothing that is known has input properties, and NOT_SUPPORTED is the only refusal there is (FF-A 1.2, 13.3).
+    if abi::word(at.frame, 2) != 0 {
+        return Err(FfaError::NotSupported);
+    }
     // Feature ids (NPI, SRI, managed exit) have bit 31 clear; none of these interrupts exists yet.
     let call = table::find(asked).ok_or(FfaError::NotSupported)?;
     if !call.is_known_to(&at.caller, at.version) {
@@ -121,11 +125,15 @@ const SERVED: Methods = Methods::all().difference(Methods::INDIRECT);
 /// Property bit 8: AArch64 (FF-A 1.2, table 6.2).
 const AARCH64: u32 = 1 << 8;
 
-/// The entries that this caller sees: one for each partition and UUID. A caller of FF-A 1.0, whose entries have
-/// no UUID, sees each partition once.
+/// The entries that this caller sees: one for each partition and UUID, and to partitions the logical partitions at EL3.
+/// A caller of FF-A 1.0, whose entries have no UUID, sees each partition once.
 fn entries<'a>(at: &Entry<'a>, uuid: Uuid) -> impl Iterator<Item = PartitionDescriptor> + use<'a> {
     let (version, to_normal) = (at.version, matches!(at.caller, Caller::Normal));
-    at.spmc.partitions().flat_map(move |partition| {
+    let logical = at.spmc.logical().iter().filter(move |_| !to_normal);
+    let logical = logical.filter(move |entry| uuid.is_nil() || entry.uuid == uuid);
+    let logical =
+        logical.map(move |entry| PartitionDescriptor { uuid: shown_uuid(uuid, entry.uuid), ..*entry });
+    let partitions = at.spmc.partitions().flat_map(move |partition| {
         let services = &partition.config().services;
         let shown = if uuid.is_nil() && version < V1_1 { 1 } else { services.len() };
         services
@@ -133,7 +141,13 @@ fn entries<'a>(at: &Entry<'a>, uuid: Uuid) -> impl Iterator<Item = PartitionDesc
             .filter(move |service| uuid.is_nil() || service.uuid == uuid)
             .take(shown)
             .map(move |service| entry(partition, service, uuid, version, to_normal))
-    })
+    });
+    partitions.chain(logical)
+}
+
+/// The UUID of an entry: who asked for one knows it (FF-A 1.2, 6.2.1).
+const fn shown_uuid(asked: Uuid, own: Uuid) -> Uuid {
+    if asked.is_nil() { own } else { Uuid::nil() }
 }
 
 fn entry(
@@ -156,6 +170,6 @@ fn entry(
         id: partition.id(),
         contexts: partition.config().contexts.count(),
         properties: u32::from(methods.bits()) | state,
-        uuid: if asked.is_nil() { service.uuid } else { Uuid::nil() },
+        uuid: shown_uuid(asked, service.uuid),
     }
 }

@@ -3,12 +3,11 @@
 use arm_ffa::FfaError;
 use log::{error, info};
 
-use super::{Caller, Entry, Outcome, console, cycles};
+use super::{Caller, Entry, Outcome, console, cycles, interrupts};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Next};
-use crate::state::ModelKind;
-use crate::state::vcpu::Model;
+use crate::state::{Model, ModelKind};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
 pub fn booted(at: &mut Entry<'_>) -> Next {
@@ -82,9 +81,11 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let partition = at.spmc.partition_of(vcpu);
     console::flush(at, partition, vcpu);
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
+    at.let_go_of(vcpu);
     abi::error(at.frame, FfaError::Aborted);
     match model {
         Some(Model::Init) => start_next(at),
+        Some(Model::Interrupt(interrupted)) => interrupts::handled(at, vcpu, interrupted),
         Some(model) => cycles::give_back(at, model.requester(), Deliver::Message),
         None => at.to_normal(Deliver::Message),
     }

@@ -8,7 +8,10 @@ mod console;
 mod cycles;
 mod direct;
 mod discovery;
+mod interrupts;
 mod lifecycle;
+mod logical;
+mod monitor;
 mod power;
 mod table;
 
@@ -16,7 +19,7 @@ use arm_ffa::FfaError;
 
 use crate::abi;
 use crate::endpoint::{EndpointId, PartitionIndex, VcpuId};
-use crate::exit::{Deliver, Frame, Next};
+use crate::exit::{Conduit, Deliver, Frame, Next};
 use crate::hardware::Hardware;
 use crate::order::{Holding, Nothing};
 use crate::spmc::Spmc;
@@ -95,6 +98,22 @@ impl<'a> Entry<'a> {
         Next::Partition { target, deliver }
     }
 
+    /// Interrupts of the Normal world wait until `vcpu`, which is entered now, leaves the PE.
+    #[cold]
+    pub fn hold_normal_for(&mut self, vcpu: VcpuId) {
+        if self.cpu.hold_for(vcpu) {
+            self.hw.hold_normal();
+        }
+    }
+
+    /// `vcpu` leaves the PE: interrupts of the Normal world that waited for that come now.
+    #[inline]
+    pub fn let_go_of(&mut self, vcpu: VcpuId) {
+        if self.cpu.let_go_of(vcpu) {
+            self.hw.release_normal();
+        }
+    }
+
     /// The partition of this id.
     pub fn partition(&self, id: EndpointId) -> Option<&'a Partition> {
         self.spmc.partition(PartitionIndex::from_id(id)?)
@@ -120,20 +139,24 @@ pub fn normal(at: &mut Entry<'_>) -> Next {
         return power::spmd_message(at);
     }
     if function == Interrupt32 as u32 {
-        return cycles::interrupt_in_normal_world(at);
+        return interrupts::in_normal_world(at);
     }
     at.version = at.spmc.normal().version.used_by(is_version(function));
     dispatch(at, function)
 }
 
-/// A call of the partition that ran on this PE.
-pub fn partition(at: &mut Entry<'_>) -> Next {
+/// A call of the partition that ran on this PE, by `conduit`.
+pub fn partition(at: &mut Entry<'_>, conduit: Conduit) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     // Another context of it was aborted meanwhile: this one honours that now.
     if partition.is_aborted() {
         return lifecycle::abandon(at, vcpu);
     }
     let function = abi::function(at.frame);
+    // SMCCC 1.2, 5.2: an unknown call answers -1, not an FF-A error.
+    if !abi::is_ffa(function) {
+        return monitor::forward(at, partition, function, conduit);
+    }
     at.version = partition.version().used_by(is_version(function));
     dispatch(at, function)
 }
@@ -145,12 +168,7 @@ const fn is_version(function: u32) -> bool {
 fn dispatch(at: &mut Entry<'_>, function: u32) -> Next {
     let outcome = match table::find(function) {
         Some(call) => call.admit(at).and_then(|()| (call.handler)(at)),
-        None if abi::is_ffa(function) => Err(FfaError::NotSupported),
-        None => {
-            // SMCCC 1.2, 5.2: an unknown call answers -1, not an FF-A error.
-            abi::answer(at.frame, [abi::SMCCC_NOT_SUPPORTED]);
-            return at.back();
-        }
+        None => Err(FfaError::NotSupported),
     };
     outcome.unwrap_or_else(|code| {
         abi::error(at.frame, code);
@@ -158,5 +176,6 @@ fn dispatch(at: &mut Entry<'_>, function: u32) -> Next {
     })
 }
 
-pub use cycles::interrupted;
+pub use interrupts::interrupted;
 pub use lifecycle::{booted, fault};
+pub use logical::discover;

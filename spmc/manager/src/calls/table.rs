@@ -32,6 +32,8 @@ bitflags! {
         const RUN = 1 << 1;
         /// While it works on a direct request.
         const DIRECT = 1 << 2;
+        /// While it handles a secure interrupt.
+        const INTERRUPT = 1 << 3;
     }
 }
 
@@ -42,6 +44,7 @@ impl Models {
             ModelKind::Init => Self::INIT,
             ModelKind::Run => Self::RUN,
             ModelKind::Direct => Self::DIRECT,
+            ModelKind::Interrupt => Self::INTERRUPT,
         }
     }
 }
@@ -64,12 +67,15 @@ pub struct Call {
 
 const BOTH: Instances = Instances::NORMAL.union(Instances::PARTITION);
 const ANSWERS: Instances = Instances::NORMAL_ANSWER.union(Instances::PARTITION_ANSWER);
+const NORMAL: Instances = Instances::NORMAL;
 const PARTITION: Instances = Instances::PARTITION;
 /// Partitions call it, and the Normal world gets it as an answer.
 const UPWARDS: Instances = Instances::PARTITION.union(Instances::NORMAL_ANSWER);
 const ANY: Models = Models::all();
-const WORKING: Models = Models::RUN.union(Models::DIRECT);
-const INIT_OR_RUN: Models = Models::INIT.union(Models::RUN);
+/// Somebody's cycles: not while it initialises.
+const WORKING: Models = Models::INIT.complement();
+/// Nobody waits for an answer.
+const UNASKED: Models = Models::DIRECT.complement();
 
 /// Registers `first..=7`.
 const fn from(first: u32) -> u8 {
@@ -105,7 +111,7 @@ pub static CALLS: &[Call] = &[
     call(FuncId::Success64,              V1_0, ANSWERS,                 ANY,         0,               refused),
     call(FuncId::Interrupt32,            V1_0, PARTITION.union(ANSWERS), ANY,        0,               cycles::interrupt),
     call(FuncId::Version,                V1_0, BOTH,                    ANY,         0,               discovery::version),
-    call(FuncId::Features,               V1_0, BOTH,                    ANY,         from(3),         discovery::features),
+    call(FuncId::Features,               V1_0, BOTH,                    ANY,         0,               discovery::features),
     call(FuncId::IdGet,                  V1_0, BOTH,                    ANY,         from(1),         discovery::id_get),
     call(FuncId::SpmIdGet,               V1_1, BOTH,                    ANY,         from(1),         discovery::spm_id_get),
     call(FuncId::PartitionInfoGet,       V1_0, BOTH,                    ANY,         from(6),         discovery::partition_info_get),
@@ -114,18 +120,19 @@ pub static CALLS: &[Call] = &[
     call(FuncId::RxTxMap64,              V1_0, BOTH,                    ANY,         from(4),         buffers::map64),
     call(FuncId::RxTxUnmap,              V1_0, BOTH,                    ANY,         from(2),         buffers::unmap),
     call(FuncId::RxRelease,              V1_0, BOTH,                    ANY,         from(2),         buffers::rx_release),
-    call(FuncId::MsgSendDirectReq32,     V1_0, BOTH,                    ANY,         0,               direct::request),
-    call(FuncId::MsgSendDirectReq64,     V1_0, BOTH,                    ANY,         0,               direct::request),
+    call(FuncId::RxAcquire,              V1_1, NORMAL,                  ANY,         from(2),         buffers::rx_acquire),
+    call(FuncId::MsgSendDirectReq32,     V1_0, BOTH,                    ANY,         0,               direct::request32),
+    call(FuncId::MsgSendDirectReq64,     V1_0, BOTH,                    ANY,         0,               direct::request64),
     call(FuncId::MsgSendDirectReq64_2,   V1_2, BOTH,                    ANY,         0,               direct::request2),
-    call(FuncId::MsgSendDirectResp32,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond),
-    call(FuncId::MsgSendDirectResp64,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond),
+    call(FuncId::MsgSendDirectResp32,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond32),
+    call(FuncId::MsgSendDirectResp64,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond64),
     call(FuncId::MsgSendDirectResp64_2,  V1_2, UPWARDS,                 Models::DIRECT, 0,            direct::respond2),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
-    call(FuncId::MsgWait32,              V1_0, UPWARDS,                 INIT_OR_RUN, from(3) | 1 << 1, cycles::msg_wait),
+    call(FuncId::MsgWait32,              V1_0, UPWARDS,                 UNASKED,     from(3) | 1 << 1, cycles::msg_wait),
     call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING,     from(4),         cycles::give_up),
     call(FuncId::SecondaryEpRegister64,  V1_1, PARTITION,               Models::INIT, from(2),        power::secondary_entry),
-    call(FuncId::ConsoleLog32,           V1_2, PARTITION,               ANY,         0,               console::log32),
-    call(FuncId::ConsoleLog64,           V1_2, PARTITION,               ANY,         0,               console::log64),
+    call(FuncId::ConsoleLog32,           V1_0, PARTITION,               ANY,         0,               console::log32),
+    call(FuncId::ConsoleLog64,           V1_0, PARTITION,               ANY,         0,               console::log64),
 ];
 
 /// An answer is not a call.

@@ -12,13 +12,14 @@ pub struct Cpu {
     /// it is at hand for every call without the context's lock.
     model: ModelKind,
     boot: Option<usize>,
+    holder: Option<VcpuId>,
 }
 
 impl Cpu {
     /// A PE that has just been turned on.
     #[must_use]
     pub const fn new(id: CpuId) -> Self {
-        Self { id, current: None, model: ModelKind::Init, boot: None }
+        Self { id, current: None, model: ModelKind::Init, boot: None, holder: None }
     }
 
     /// Its linear index.
@@ -67,5 +68,30 @@ impl Cpu {
     /// Every context of this PE has been started.
     pub(crate) const fn end_boot(&mut self) {
         self.boot = None;
+    }
+
+    /// Whether interrupts of the Normal world are held: while the PE boots, and for a holder.
+    pub(crate) const fn holds_normal(&self) -> bool {
+        self.boot.is_some() || self.holder.is_some()
+    }
+
+    /// `vcpu` wants interrupts of the Normal world held until it leaves the PE. Whether it is the first: what it calls
+    /// leaves before it does.
+    pub(crate) const fn hold_for(&mut self, vcpu: VcpuId) -> bool {
+        let first = !self.holds_normal();
+        if first {
+            self.holder = Some(vcpu);
+        }
+        first
+    }
+
+    /// `vcpu` leaves the PE. Whether interrupts of the Normal world were held for it.
+    #[inline]
+    pub(crate) fn let_go_of(&mut self, vcpu: VcpuId) -> bool {
+        let held = self.holder == Some(vcpu);
+        if held {
+            self.holder = None;
+        }
+        held
     }
 }

@@ -28,6 +28,8 @@ pub enum RxOwner {
     Filling,
     /// The endpoint: it holds something that has not been released.
     Consumer,
+    /// The hypervisor, which fills it for its VM.
+    Hypervisor,
 }
 
 /// Why a buffer could not be claimed, released or forgotten.
@@ -42,12 +44,18 @@ pub enum RxError {
 }
 
 impl Mailbox {
+    /// A registered pair, with RX empty.
+    #[must_use]
+    pub const fn mapped(tx: PageRange, rx: PageRange) -> Self {
+        Self::Mapped { tx, rx, owner: RxOwner::Producer }
+    }
+
     /// Registers a pair. Whether it was accepted: an endpoint has one pair at a time.
     #[must_use]
     pub fn map(&mut self, tx: PageRange, rx: PageRange) -> bool {
         match self {
             Self::Unmapped => {
-                *self = Self::Mapped { tx, rx, owner: RxOwner::Producer };
+                *self = Self::mapped(tx, rx);
                 true
             }
             Self::Mapped { .. } => false,
@@ -71,11 +79,33 @@ impl Mailbox {
         match self {
             Self::Unmapped => Err(RxError::Unmapped),
             Self::Mapped { owner: RxOwner::Filling, .. } => Err(RxError::Filling),
-            Self::Mapped { owner: RxOwner::Consumer, .. } => Err(RxError::NotOwner),
+            Self::Mapped { owner: RxOwner::Consumer | RxOwner::Hypervisor, .. } => Err(RxError::NotOwner),
             Self::Mapped { rx, owner, .. } => {
                 *owner = RxOwner::Filling;
                 Ok((rx.base(), rx.bytes()))
             }
+        }
+    }
+
+    /// The hypervisor takes RX, if it is empty, to fill it for its VM.
+    pub fn acquire_rx(&mut self) -> Result<(), RxError> {
+        match self {
+            Self::Unmapped => Err(RxError::Unmapped),
+            Self::Mapped { owner: RxOwner::Filling, .. } => Err(RxError::Filling),
+            Self::Mapped { owner: owner @ RxOwner::Producer, .. } => {
+                *owner = RxOwner::Hypervisor;
+                Ok(())
+            }
+            Self::Mapped { .. } => Err(RxError::NotOwner),
+        }
+    }
+
+    /// Where the endpoint writes.
+    #[must_use]
+    pub const fn tx(&self) -> Option<PageRange> {
+        match self {
+            Self::Unmapped => None,
+            Self::Mapped { tx, .. } => Some(*tx),
         }
     }
 
@@ -118,6 +148,22 @@ mod tests {
         assert!(!mailbox.map(tx, rx));
         assert_eq!(mailbox.unmap(), Ok(()));
         assert_eq!(mailbox.unmap(), Err(RxError::Unmapped));
+    }
+
+    #[test]
+    fn the_hypervisor_acquires_only_an_empty_rx() {
+        let (tx, rx) = pair();
+        let mut mailbox = Mailbox::default();
+        assert_eq!(mailbox.acquire_rx(), Err(RxError::Unmapped));
+        assert!(mailbox.map(tx, rx));
+        assert_eq!(mailbox.acquire_rx(), Ok(()));
+        assert_eq!(mailbox.acquire_rx(), Err(RxError::NotOwner));
+        assert_eq!(mailbox.claim_rx(), Err(RxError::NotOwner), "the SPMC does not write over it");
+        assert_eq!(mailbox.release_rx(), Ok(()));
+        assert!(mailbox.claim_rx().is_ok());
+        assert_eq!(mailbox.acquire_rx(), Err(RxError::Filling));
+        mailbox.settle_rx(true);
+        assert_eq!(mailbox.acquire_rx(), Err(RxError::NotOwner));
     }
 
     #[test]

@@ -3,18 +3,10 @@
 pub mod cpu;
 pub mod line;
 pub mod mailbox;
+mod model;
 pub mod normal;
 pub mod partition;
 pub mod vcpu;
 pub mod version;
 
-/// A runtime model without whom it is for: what a context and the PE that it runs on both know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModelKind {
-    /// [`vcpu::Model::Init`].
-    Init,
-    /// [`vcpu::Model::Run`].
-    Run,
-    /// [`vcpu::Model::Direct`].
-    Direct,
-}
+pub use model::{Interrupted, Intid, Model, ModelKind, Preemptor, Request, RequestKind, Requester};

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::mailbox::Mailbox;
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
-use crate::config::{Contexts, Methods, PartitionConfig, Region};
+use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, MapError, Pool};
@@ -49,6 +49,7 @@ struct Context {
 pub struct Partition {
     config: PartitionConfig,
     methods: Methods,
+    queues_normal: bool,
     version: Negotiation,
     secure: AddressSpace,
     normal: AddressSpace,
@@ -94,12 +95,10 @@ impl Partition {
             };
             map(*range, *attributes, ownership)?;
         }
-        let mut mailbox = Mailbox::Unmapped;
-        if let Some((rx, tx)) = config.buffers {
-            let _ = mailbox.map(tx, rx);
-        }
+        let mailbox = config.buffers.map_or(Mailbox::Unmapped, |(rx, tx)| Mailbox::mapped(tx, rx));
         Ok(Self {
             methods: config.methods(),
+            queues_normal: config.normal_interrupts == NormalInterrupts::Queued,
             version: Negotiation::new(version),
             secure,
             normal,
@@ -137,6 +136,13 @@ impl Partition {
     #[must_use]
     pub const fn methods(&self) -> Methods {
         self.methods
+    }
+
+    /// Whether interrupts of the Normal world wait while it has the PE.
+    #[inline]
+    #[must_use]
+    pub const fn queues_normal_interrupts(&self) -> bool {
+        self.queues_normal
     }
 
     /// The FF-A version it speaks.

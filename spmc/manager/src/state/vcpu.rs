@@ -1,6 +1,6 @@
 //! The life of one execution context: its state, its runtime model, and whom it owes an answer.
 
-use super::ModelKind;
+use super::{Interrupted, Intid, Model, ModelKind, Preemptor, Request, RequestKind, Requester};
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
 
 /// Where an execution context is in its life (FF-A 1.2, 4.10).
@@ -36,12 +36,14 @@ pub enum State {
         /// By which rules.
         model: Model,
     },
-    /// A Normal-world interrupt took its PE; FFA_RUN of whoever it works for resumes it.
+    /// An interrupt took its PE.
     Preempted {
         /// The PE it ran on.
         on: CpuId,
         /// By which rules.
         model: Model,
+        /// Whose interrupt: it says who resumes it.
+        by: Preemptor,
     },
     /// Decided, but its registers are not saved yet: nobody may enter it.
     Leaving {
@@ -64,66 +66,7 @@ pub enum Settled {
     /// [`State::Yielded`].
     Yielded,
     /// [`State::Preempted`].
-    Preempted,
-}
-
-/// A partition runtime model (FF-A 1.2, 8.2): what a running context may do, and whom it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Model {
-    /// Initialisation, until the first FFA_MSG_WAIT.
-    Init,
-    /// Cycles from the Normal-world scheduler by FFA_RUN.
-    Run,
-    /// A direct request.
-    Direct(Request),
-}
-
-/// A direct request under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Who waits for the answer.
-    pub from: Requester,
-    /// How it must be answered.
-    pub kind: RequestKind,
-}
-
-/// Who waits for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requester {
-    /// A Normal-world endpoint, by this id.
-    Normal(EndpointId),
-    /// A partition's context, which is [`State::Calling`].
-    Partition(VcpuId),
-}
-
-/// The two families of direct messages; a request is answered by its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind {
-    /// FFA_MSG_SEND_DIRECT_REQ.
-    Direct,
-    /// FFA_MSG_SEND_DIRECT_REQ2.
-    Direct2,
-}
-
-impl Model {
-    /// Which of the models it is.
-    #[must_use]
-    pub const fn kind(self) -> ModelKind {
-        match self {
-            Self::Init => ModelKind::Init,
-            Self::Run => ModelKind::Run,
-            Self::Direct(_) => ModelKind::Direct,
-        }
-    }
-
-    /// Whom the context gives the PE back to when it yields or is preempted.
-    #[must_use]
-    pub const fn requester(self) -> Requester {
-        match self {
-            Self::Direct(Request { from, .. }) => from,
-            Self::Init | Self::Run => Requester::Normal(EndpointId::NORMAL),
-        }
-    }
+    Preempted(Preemptor),
 }
 
 /// Why a context cannot be entered.
@@ -137,7 +80,18 @@ pub enum Refusal {
     Aborted,
 }
 
-/// How [`Vcpu::run`] found the context.
+/// What [`Vcpu::run`] and [`Vcpu::run_by`] resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// How the context was found.
+    pub found: Found,
+    /// The model by which it runs now.
+    pub model: ModelKind,
+    /// The interrupt that had preempted it, if that was not the Normal world's: it is handled now.
+    pub interrupt: Option<Intid>,
+}
+
+/// How a context that runs now was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// It waited: it finds FFA_RUN in w0.
@@ -146,6 +100,15 @@ pub enum Found {
     Yielded,
     /// It was preempted: it goes on as if nothing had happened.
     Preempted,
+}
+
+/// How [`Vcpu::handle`] found the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// It waited.
+    Waited,
+    /// It was blocked in a call chain.
+    Blocked,
 }
 
 /// One execution context.
@@ -181,7 +144,7 @@ impl Vcpu {
             // FF-A 1.2, 8.3: a request to a context that is blocked in the caller's own chain is a cycle.
             State::Calling { on: chain, .. } if chain == on => match request.from {
                 Requester::Partition(_) => Err(Refusal::Denied),
-                Requester::Normal(_) => Err(Refusal::Busy),
+                Requester::Normal(_) | Requester::Logical(_) | Requester::Gone(_) => Err(Refusal::Busy),
             },
             State::Aborted => Err(Refusal::Aborted),
             State::Created
@@ -194,46 +157,77 @@ impl Vcpu {
         }
     }
 
-    /// FFA_RUN by the Normal world on PE `on`: how the context was found, and the model by which it runs now.
-    pub fn run(&mut self, on: CpuId) -> Result<(Found, ModelKind), Refusal> {
-        let (found, model) = match self.state {
-            State::Waiting => (Found::Waiting, Model::Run),
-            State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model)?),
-            State::Preempted { model, .. } => (Found::Preempted, Self::for_normal(model)?),
+    /// FFA_RUN by the Normal world on PE `on`. `is_gone` says of another context whether its partition has been aborted.
+    pub fn run(&mut self, on: CpuId, is_gone: impl Fn(VcpuId) -> bool) -> Result<Resumed, Refusal> {
+        let (found, model, interrupt) = match self.state {
+            State::Waiting => (Found::Waiting, Model::Run, None),
+            State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model, is_gone)?, None),
+            State::Preempted { model, by: Preemptor::Normal, .. } => {
+                (Found::Preempted, Self::for_normal(model, is_gone)?, None)
+            }
+            // Nobody else can say any more that the interrupt is handled.
+            State::Preempted { on: chain, model, by: Preemptor::Partition { id, handler } }
+                if chain == on && is_gone(handler) =>
+            {
+                (Found::Preempted, model, Some(id))
+            }
             State::Calling { .. } => return Err(Refusal::Denied),
-            State::Running { .. } | State::Leaving { .. } | State::Created | State::Off => {
+            State::Running { .. }
+            | State::Leaving { .. }
+            | State::Preempted { .. }
+            | State::Created
+            | State::Off => {
                 return Err(Refusal::Busy);
             }
             State::Aborted => return Err(Refusal::Aborted),
         };
         self.state = State::Running { on, model };
-        Ok((found, model.kind()))
+        Ok(Resumed { found, model: model.kind(), interrupt })
     }
 
-    fn for_normal(model: Model) -> Result<Model, Refusal> {
-        match model.requester() {
-            Requester::Normal(_) => Ok(model),
-            Requester::Partition(_) => Err(Refusal::Denied),
+    /// The model by which the Normal world may run a context: one that works for it, or for a partition that has been
+    /// aborted and cannot run it any more.
+    fn for_normal(model: Model, is_gone: impl Fn(VcpuId) -> bool) -> Result<Model, Refusal> {
+        match model {
+            Model::Direct(Request { from: Requester::Partition(caller), kind }) => {
+                let from = Requester::Gone(caller.partition().id());
+                if is_gone(caller) { Ok(Model::Direct(Request { from, kind })) } else { Err(Refusal::Denied) }
+            }
+            Model::Direct(Request { from: Requester::Logical(_), .. }) => Err(Refusal::Denied),
+            Model::Direct(_) | Model::Init | Model::Run | Model::Interrupt(_) => Ok(model),
         }
     }
 
-    /// FFA_RUN by the partition context that this one works for, on the chain's PE.
-    pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<(Found, ModelKind), Refusal> {
-        let (found, chain, model) = match self.state {
-            State::Yielded { on, model } => (Found::Yielded, on, model),
-            State::Preempted { on, model } => (Found::Preempted, on, model),
+    /// FFA_RUN by a partition's context, on the chain's PE: one that this context works for, or that handles the
+    /// interrupt which preempted it.
+    pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<Resumed, Refusal> {
+        let works_for = |model: Model| model.requester() == Requester::Partition(caller);
+        let (found, chain, model, interrupt) = match self.state {
+            State::Yielded { on, model } if works_for(model) => (Found::Yielded, on, model, None),
+            State::Preempted { on, model, by: Preemptor::Normal } if works_for(model) => {
+                (Found::Preempted, on, model, None)
+            }
+            State::Preempted { on, model, by: Preemptor::Partition { id, handler } } if handler == caller => {
+                (Found::Preempted, on, model, Some(id))
+            }
             State::Aborted => return Err(Refusal::Aborted),
             State::Leaving { .. } => return Err(Refusal::Busy),
-            State::Created | State::Off | State::Waiting | State::Running { .. } | State::Calling { .. } => {
+            State::Created
+            | State::Off
+            | State::Waiting
+            | State::Running { .. }
+            | State::Yielded { .. }
+            | State::Preempted { .. }
+            | State::Calling { .. } => {
                 return Err(Refusal::Denied);
             }
         };
         // FF-A 1.2, 8.3: a call chain stays on one PE.
-        if chain != on || model.requester() != Requester::Partition(caller) {
+        if chain != on {
             return Err(Refusal::Denied);
         }
         self.state = State::Running { on, model };
-        Ok((found, model.kind()))
+        Ok(Resumed { found, model: model.kind(), interrupt })
     }
 
     /// It called another context and blocks.
@@ -255,7 +249,7 @@ impl Vcpu {
         match self.state {
             State::Running { on, model: model @ Model::Direct(request) } if request.kind == kind => {
                 let asked = match request.from {
-                    Requester::Normal(id) => id,
+                    Requester::Normal(id) | Requester::Logical(id) | Requester::Gone(id) => id,
                     Requester::Partition(vcpu) => vcpu.partition().id(),
                 };
                 if asked != to {
@@ -268,19 +262,53 @@ impl Vcpu {
         }
     }
 
-    /// FFA_MSG_WAIT: it has nothing more to do.
-    pub fn wait(&mut self) {
+    /// FFA_MSG_WAIT: it has nothing more to do. Who goes on, if it has handled an interrupt.
+    pub fn wait(&mut self) -> Option<Interrupted> {
+        let State::Running { model, .. } = self.state else { return None };
         self.leave(Settled::Waiting);
+        if let Model::Interrupt(interrupted) = model { Some(interrupted) } else { None }
     }
 
-    /// FFA_YIELD: whom it gives the PE back to.
+    /// FFA_YIELD: whom it gives the PE back to. Nobody where the SPMC scheduled it, for EL3 or for an interrupt: it
+    /// goes on.
     pub fn give_up(&mut self) -> Option<Requester> {
-        self.leave(Settled::Yielded)
+        let State::Running { model, .. } = self.state else { return None };
+        match model {
+            Model::Interrupt(_) | Model::Direct(Request { from: Requester::Logical(_), .. }) => None,
+            Model::Init | Model::Run | Model::Direct(_) => self.leave(Settled::Yielded),
+        }
     }
 
-    /// A Normal-world interrupt takes the PE: whom it goes back to.
-    pub fn preempt(&mut self) -> Option<Requester> {
-        self.leave(Settled::Preempted)
+    /// An interrupt takes the PE: whom it goes back to, if the interrupt is the Normal world's.
+    pub fn preempt(&mut self, by: Preemptor) -> Option<Requester> {
+        self.leave(Settled::Preempted(by))
+    }
+
+    /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
+    /// to go on afterwards; one that is blocked in the PE's call chain goes on by its own. How it was found.
+    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<(Handler, ModelKind)> {
+        match self.state {
+            State::Waiting => {
+                self.state = State::Running { on, model: Model::Interrupt(interrupted) };
+                Some((Handler::Waited, ModelKind::Interrupt))
+            }
+            State::Calling { on: chain, model } if chain == on => {
+                self.state = State::Running { on, model };
+                Some((Handler::Blocked, model.kind()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The context that handled the interrupt has done so: which interrupt, and the model by which it goes on.
+    pub fn handled(&mut self, by: VcpuId) -> Option<(Intid, ModelKind)> {
+        match self.state {
+            State::Preempted { on, model, by: Preemptor::Partition { id, handler } } if handler == by => {
+                self.state = State::Running { on, model };
+                Some((id, model.kind()))
+            }
+            _ => None,
+        }
     }
 
     /// It leaves the PE it runs on: whom the PE goes back to.
@@ -290,11 +318,11 @@ impl Vcpu {
         Some(model.requester())
     }
 
-    /// It never runs again. Its model, if it was on a PE.
+    /// It never runs again. Its model, if it was on a PE or in the call chain there.
     pub fn abort(&mut self) -> Option<Model> {
         let was = core::mem::replace(&mut self.state, State::Aborted);
         match was {
-            State::Running { model, .. } => Some(model),
+            State::Running { model, .. } | State::Calling { model, .. } => Some(model),
             _ => None,
         }
     }
@@ -314,7 +342,7 @@ impl Vcpu {
             self.state = match then {
                 Settled::Waiting => State::Waiting,
                 Settled::Yielded => State::Yielded { on, model },
-                Settled::Preempted => State::Preempted { on, model },
+                Settled::Preempted(by) => State::Preempted { on, model, by },
             };
         }
     }

@@ -69,7 +69,7 @@ fn a_request_to_nobody_is_invalid() {
 #[test]
 fn a_sender_speaks_for_itself_only() {
     let mut pe = World::booted();
-    for forged in [RELAY, 0x8000, 0x8001, 0xFFC0] {
+    for forged in [RELAY, 0x8000, 0x8001, 0xFFBF] {
         pe.normal_refused(&[id::REQUEST, pair(forged, ECHO)], code::INVALID);
     }
     pe.normal(&[id::REQUEST, pair(0, RELAY)]);

@@ -3,11 +3,19 @@
 //! Ids, error codes and versions are those of the crate `arm-ffa`; its register decoding is not used, because it
 //! asserts on ordinary input and drops fields. Payload registers are never decoded at all.
 
+mod info;
+mod rxtx;
+
 use arm_ffa::{FfaError, FuncId};
 use uuid::Uuid;
 
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
 use crate::exit::Frame;
+
+pub use info::{
+    DESCRIPTORS_IN_REGISTERS, PartitionDescriptor, ask_for_partitions, partition_registers, partitions_told,
+};
+pub use rxtx::{BUFFERS_SIZE, Buffers, BuffersError};
 
 /// FF-A 1.0.
 pub const V1_0: u32 = version(1, 0);
@@ -150,6 +158,11 @@ pub fn interrupt(frame: &mut Frame, preempted: VcpuId) {
     answer(frame, [FuncId::Interrupt32 as u64, preempted.target_information()]);
 }
 
+/// FFA_INTERRUPT for a waiting context: it is to handle interrupt `id`.
+pub fn handle_interrupt(frame: &mut Frame, id: u32) {
+    answer(frame, [FuncId::Interrupt32 as u64, 0, id.into()]);
+}
+
 /// FFA_YIELD: `vcpu` wants to be run again after the time in w2 and w3 (nanoseconds, low word first).
 pub fn yielded(frame: &mut Frame, vcpu: VcpuId, timeout: [u64; 2]) {
     answer(frame, [FuncId::Yield32 as u64, vcpu.target_information(), timeout[0], timeout[1]]);
@@ -191,64 +204,62 @@ pub fn spmd_answer(frame: &mut Frame, function: u32, value: u64) {
     answer(frame, [FuncId::MsgSendDirectResp32 as u64, endpoints, w2, value]);
 }
 
+/// A framework message of the hypervisor about one of its VMs (FF-A 1.2, 18.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VmMessage {
+    /// The VM exists now.
+    Created,
+    /// The VM is gone.
+    Destroyed,
+}
+
+/// The message about a VM in a direct request, by w2.
+#[must_use]
+pub fn vm_message(frame: &Frame) -> Option<VmMessage> {
+    match word(frame, 2) ^ FRAMEWORK {
+        4 => Some(VmMessage::Created),
+        6 => Some(VmMessage::Destroyed),
+        _ => None,
+    }
+}
+
+/// The message about a VM that a direct response answers, by w2.
+#[must_use]
+pub fn vm_answer(frame: &Frame) -> Option<VmMessage> {
+    match word(frame, 2) ^ FRAMEWORK {
+        5 => Some(VmMessage::Created),
+        7 => Some(VmMessage::Destroyed),
+        _ => None,
+    }
+}
+
+/// The VM that such a message is about: bits 15:0 of w5.
+#[must_use]
+pub fn message_vm(frame: &Frame) -> EndpointId {
+    EndpointId::new(frame.x[5] as u16)
+}
+
 /// The answer function to a PSCI message.
 pub const SPMD_PSCI_ANSWER: u32 = 2;
 /// The answer function to a version message.
 pub const SPMD_VERSION_ANSWER: u32 = 9;
 
-/// One entry of FFA_PARTITION_INFO_GET (FF-A 1.2, 6.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionDescriptor {
-    /// The partition.
-    pub id: EndpointId,
-    /// Its number of execution contexts.
-    pub contexts: u16,
-    /// Its properties.
-    pub properties: u32,
-    /// Its protocol UUID; nil where the caller named one.
-    pub uuid: Uuid,
+/// An SMC on behalf of `client` says so in bits 15:0 of x7 (SMCCC 1.2, 3.2). The client's own x7.
+pub fn set_client(frame: &mut Frame, client: EndpointId) -> u64 {
+    let own = frame.x[7];
+    frame.x[7] = with_client(own, client);
+    own
 }
 
-impl PartitionDescriptor {
-    /// Bytes of an entry for a caller of FF-A 1.0.
-    pub const SIZE_1_0: usize = 8;
-    /// Bytes of an entry for a caller of FF-A 1.1 or 1.2.
-    pub const SIZE: usize = 24;
-
-    /// As it lies in memory; a caller of FF-A 1.0 gets the first [`Self::SIZE_1_0`] bytes.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; Self::SIZE] {
-        let mut bytes = [0; Self::SIZE];
-        bytes[..2].copy_from_slice(&self.id.get().to_le_bytes());
-        bytes[2..4].copy_from_slice(&self.contexts.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.properties.to_le_bytes());
-        bytes[8..].copy_from_slice(self.uuid.as_bytes());
-        bytes
+/// Undoes [`set_client`] where x7 came back as it was.
+pub fn restore_client(frame: &mut Frame, client: EndpointId, own: u64) {
+    if frame.x[7] == with_client(own, client) {
+        frame.x[7] = own;
     }
 }
 
-/// Entries that FFA_PARTITION_INFO_GET_REGS returns at a time: three registers each, in x3-x17.
-pub const DESCRIPTORS_IN_REGISTERS: usize = 5;
-
-/// The answer of FFA_PARTITION_INFO_GET_REGS: entries `start..=end` of `count` (FF-A 1.2, 13.9.2).
-pub fn partition_registers(
-    frame: &mut Frame,
-    count: usize,
-    start: usize,
-    descriptors: &[PartitionDescriptor],
-) {
-    let end = start + descriptors.len() - 1;
-    let metadata = (PartitionDescriptor::SIZE << 48 | end << 16 | (count - 1)) as u64;
-    frame.x = [0; 18];
-    frame.x[0] = FuncId::Success64 as u64;
-    frame.x[2] = metadata;
-    for (registers, descriptor) in frame.x[3..].chunks_exact_mut(3).zip(descriptors) {
-        for (register, bytes) in registers.iter_mut().zip(descriptor.to_bytes().chunks_exact(8)) {
-            let mut word = [0; 8];
-            word.copy_from_slice(bytes);
-            *register = u64::from_le_bytes(word);
-        }
-    }
+fn with_client(x7: u64, client: EndpointId) -> u64 {
+    x7 & !0xFFFF | u64::from(client.get())
 }
 
 /// The text of FFA_CONSOLE_LOG: `length` characters in `registers` (of 4 bytes each, or 8).
@@ -305,22 +316,5 @@ mod tests {
             SpmdMessage::Unknown(8),
             "without bit 31 it is no framework message"
         );
-    }
-
-    #[test]
-    fn info_registers_say_size_position_and_last_index() {
-        let one = PartitionDescriptor {
-            id: EndpointId::new(0x8001),
-            contexts: 4,
-            properties: 0x703,
-            uuid: Uuid::from_u128(1),
-        };
-        let mut frame = Frame::default();
-        partition_registers(&mut frame, 7, 5, &[one, one]);
-        assert_eq!(frame.x[0], 0xC400_0061);
-        assert_eq!(frame.x[2], 24 << 48 | 6 << 16 | 6);
-        assert_eq!(frame.x[3], 0x0000_0703_0004_8001);
-        assert_eq!(frame.x[3], frame.x[6]);
-        assert_eq!(frame.x[9..], [0; 9]);
     }
 }

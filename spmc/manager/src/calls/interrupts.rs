@@ -1,0 +1,106 @@
+//! Physical interrupts: whose each is, who handles it, and who goes on afterwards (FF-A 1.2, chapter 9).
+
+use log::warn;
+
+use super::{Caller, Entry, cycles, lifecycle};
+use crate::abi;
+use crate::endpoint::VcpuId;
+use crate::exit::{Deliver, Next};
+use crate::hardware::Acknowledged;
+use crate::state::vcpu::Handler;
+use crate::state::{Interrupted, Intid, Preemptor};
+
+/// A physical interrupt took the PE from the partition that ran.
+pub fn interrupted(at: &mut Entry<'_>) -> Next {
+    let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
+    let acknowledged = at.hw.acknowledge();
+    if let Acknowledged::Secure(id) = acknowledged
+        && let Some(next) = deliver(at, id, Some(vcpu))
+    {
+        return next;
+    }
+    if partition.is_aborted() {
+        return lifecycle::abandon(at, vcpu);
+    }
+    // Where interrupts of the Normal world are held, this one has gone away.
+    if acknowledged == Acknowledged::Normal && !at.cpu.holds_normal() {
+        let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt(Preemptor::Normal);
+        if let Some(requester) = requester {
+            abi::interrupt(at.frame, vcpu);
+            return cycles::give_back(at, requester, Deliver::Message);
+        }
+    }
+    Next::Partition { target: vcpu, deliver: Deliver::Resume }
+}
+
+/// FFA_INTERRUPT from the SPMD: a secure interrupt took the PE from the Normal world.
+pub fn in_normal_world(at: &mut Entry<'_>) -> Next {
+    if let Acknowledged::Secure(id) = at.hw.acknowledge()
+        && let Some(next) = deliver(at, id, None)
+    {
+        return next;
+    }
+    abi::normal_world_resume(at.frame);
+    at.to_normal(Deliver::Message)
+}
+
+/// Has the owner of `id` handle it on this PE, which it took from a partition's context or from the Normal world.
+/// Nothing where nobody owns it or its owner cannot take it: it is masked so that it cannot come again.
+fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
+    let owner = Intid::try_from(id).ok().and_then(|id| Some((id, at.spmc.owner_of(id)?)));
+    let Some((intid, owner)) = owner.filter(|(_, owner)| !owner.is_aborted()) else {
+        return unexpected(at, id, "belongs to nobody");
+    };
+    let interrupted = from.map_or(Interrupted::Normal(intid), Interrupted::Partition);
+    let found = owner.vcpu_on(at.cpu.id()).and_then(|target| {
+        let (how, model) = owner.vcpu(target).lock(&mut at.held).0.handle(at.cpu.id(), interrupted)?;
+        Some((target, how, model))
+    });
+    let Some((target, how, model)) = found else {
+        return unexpected(at, id, "comes while its owner cannot take it");
+    };
+    if let Some(preempted) = from {
+        let by = Preemptor::Partition { id: intid, handler: target };
+        at.spmc.partition_of(preempted).vcpu(preempted).lock(&mut at.held).0.preempt(by);
+    }
+    match (how, from) {
+        // FF-A 1.2, 9.3: handling runs in SPMC-scheduled mode, in which the Normal world's interrupts wait.
+        (Handler::Waited, _) | (Handler::Blocked, None) => {
+            at.hold_normal_for(target);
+            abi::handle_interrupt(at.frame, id);
+        }
+        // It goes on as in its own model, and runs whom the interrupt took the PE from when it has handled it.
+        (Handler::Blocked, Some(preempted)) => abi::interrupt(at.frame, preempted),
+    }
+    Some(at.to_partition(target, model, Deliver::Message))
+}
+
+/// `handler` has handled the interrupt: whom it took the PE from goes on.
+pub fn handled(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
+    let preempted = match interrupted {
+        Interrupted::Partition(vcpu) => vcpu,
+        Interrupted::Normal(id) => {
+            at.hw.finish(id.into());
+            abi::normal_world_resume(at.frame);
+            return at.to_normal(Deliver::Message);
+        }
+    };
+    let partition = at.spmc.partition_of(preempted);
+    let found = partition.vcpu(preempted).lock(&mut at.held).0.handled(handler);
+    let (id, model) = found.expect("a context that was preempted waits for its preemptor");
+    at.hw.finish(id.into());
+    if partition.is_aborted() {
+        return lifecycle::abandon(at, preempted);
+    }
+    at.to_partition(preempted, model, Deliver::Resume)
+}
+
+/// An interrupt that cannot be delivered is masked, counted and reported.
+#[cold]
+fn unexpected(at: &mut Entry<'_>, id: u32, why: &str) -> Option<Next> {
+    at.hw.mask(id);
+    at.hw.finish(id);
+    let count = at.spmc.count_unexpected_interrupt();
+    warn!("interrupt {id} on PE {} {why}: masked ({count} so far)", at.cpu.id().get());
+    None
+}
