@@ -1,49 +1,60 @@
-//! Direct messages.
+//! FFA_MSG_SEND_DIRECT_REQ and FFA_MSG_SEND_DIRECT_RESP, in both widths.
 
-use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
+use manager::exit::Conduit;
+use scenarios::{ECHO, Pe, Place, RELAY, Sources, V1_0, V1_1, V1_2, V1_3, VERSIONS, World, code, id, pair};
 
-const IN_ECHO: Place = Place::Partition((ECHO, 0));
-const IN_RELAY: Place = Place::Partition((RELAY, 0));
-const REQUEST64: u64 = 0xC400_006F;
-const RESPONSE64: u64 = 0xC400_0070;
+pub const IN_ECHO: Place = Place::Partition((ECHO, 0));
+pub const IN_RELAY: Place = Place::Partition((RELAY, 0));
+pub const REQUEST64: u64 = 0xC400_006F;
+pub const RESPONSE64: u64 = 0xC400_0070;
+const REQUESTS: [u64; 2] = [id::REQUEST, REQUEST64];
+const RESPONSES: [u64; 2] = [id::RESPONSE, RESPONSE64];
+
+/// Those who can send: the Normal world, and `relay` by either conduit, each speaking `version`, with its id.
+fn senders(version: u64) -> Vec<(u64, Pe)> {
+    let blobs = Sources::speaking(version).compile();
+    let mut normal = World::loaded_with(&blobs).booted_pe(0);
+    assert_eq!(normal.normal_version(version.min(V1_2)), V1_2);
+    let partitions = [Conduit::Hvc, Conduit::Smc].map(|conduit| {
+        let mut pe = World::loaded_with(&blobs).booted_pe(0);
+        pe.conduit = conduit;
+        assert_eq!(pe.normal(&[id::REQUEST, pair(0, RELAY)]), IN_RELAY);
+        (RELAY, pe)
+    });
+    [(0, normal)].into_iter().chain(partitions).collect()
+}
 
 #[test]
 fn a_random_value_comes_back_changed() {
-    let mut pe = World::booted();
-    for (request, response) in [(id::REQUEST, id::RESPONSE), (REQUEST64, RESPONSE64)] {
-        let sent = [request, pair(0, ECHO), 0, 3, 4, 5, 6, 7];
-        assert_eq!(pe.normal(&sent), IN_ECHO);
-        assert_eq!(pe.low(), sent, "the payload arrives as it was sent");
-        let answer = [response, pair(ECHO, 0), 0, !3, !4, !5, !6, !7];
-        assert_eq!(pe.call(&answer), Place::Normal);
-        assert_eq!(pe.low(), answer);
+    for version in VERSIONS.into_iter().chain([V1_3]) {
+        for (sender, mut pe) in senders(version) {
+            let home = pe.place();
+            for (request, response) in REQUESTS.into_iter().zip(RESPONSES) {
+                let sent = [request, pair(sender, ECHO), 0, 3, 4, 5, 6, 7];
+                assert_eq!(pe.act(&sent), IN_ECHO);
+                assert_eq!(pe.low(), sent, "the payload arrives as it was sent");
+                let answer = [response, pair(ECHO, sender), 0, !3, !4, !5, !6, !7];
+                assert_eq!(pe.call(&answer), home);
+                assert_eq!(pe.low(), answer);
+            }
+        }
     }
 }
 
 #[test]
-fn a_request2_carries_14_registers() {
-    let mut pe = World::booted();
-    let mut sent: Vec<u64> = (100..118).collect();
-    sent[..4].copy_from_slice(&[id::REQUEST2, pair(7, RELAY), 0, 0]);
-    assert_eq!(pe.normal(&sent), IN_RELAY);
-    assert_eq!(pe.frame.x[..], sent);
-    let mut answer: Vec<u64> = (200..218).collect();
-    answer[..4].copy_from_slice(&[id::RESPONSE2, pair(RELAY, 7), 0, 0]);
-    assert_eq!(pe.call(&answer), Place::Normal);
-    assert_eq!(pe.frame.x[..], answer);
-}
-
-#[test]
-fn x8_to_x17_hold_no_foreign_values() {
-    let mut pe = World::booted();
-    let own: Vec<u64> = [REQUEST64, pair(0, ECHO), 0].into_iter().chain(503..518).collect();
-    pe.normal(&own);
-    assert_eq!(pe.frame.x[8..], [0; 10], "echo has never set any");
-    let answer: Vec<u64> = [RESPONSE64, pair(ECHO, 0), 0].into_iter().chain(903..918).collect();
-    pe.call(&answer);
-    assert_eq!(pe.frame.x[8..], own[8..], "the Normal world has its own again");
-    pe.normal(&own);
-    assert_eq!(pe.frame.x[8..], answer[8..], "and so has echo");
+fn partitions_of_different_versions_talk() {
+    for sender in VERSIONS {
+        for receiver in VERSIONS {
+            let mut sources = Sources::new();
+            Sources::set_version(&mut sources.relay, sender);
+            Sources::set_version(&mut sources.echo, receiver);
+            let mut pe = World::of(&sources).booted_pe(0);
+            assert_eq!(pe.normal(&[id::REQUEST, pair(0, RELAY)]), IN_RELAY);
+            assert_eq!(pe.call(&[REQUEST64, pair(RELAY, ECHO), 0, 1 << 40]), IN_ECHO);
+            assert_eq!(pe.call(&[RESPONSE64, pair(ECHO, RELAY), 0, 1 << 41]), IN_RELAY);
+            assert_eq!(pe.frame.x[3], 1 << 41);
+        }
+    }
 }
 
 #[test]
@@ -59,106 +70,168 @@ fn a_value_travels_through_relay_to_echo() {
 
 #[test]
 fn a_request_to_nobody_is_invalid() {
-    let mut pe = World::booted();
-    for nobody in [0x8003, 0x8000, 0x80FF, 0xFFC0, 0xFFFF, 1, 0x7FFF] {
-        pe.normal_refused(&[id::REQUEST, pair(0, nobody)], code::INVALID);
-        pe.normal_refused(&[id::REQUEST2, pair(0, nobody)], code::INVALID);
+    for version in VERSIONS {
+        for (sender, mut pe) in senders(version) {
+            for request in REQUESTS {
+                // No such partition, the SPMC, EL3's logical partitions, the SPMD, the Normal world, its VMs.
+                for nobody in [0x8003, 0x8000, 0x80FF, 0x8100, 0xFFBF, 0xFFC0, 0xFFFE, 0xFFFF, 1, 0x7FFF] {
+                    pe.refused(&[request, pair(sender, nobody)], code::INVALID);
+                }
+                pe.refused(&[request, pair(sender, sender)], code::INVALID);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_partition_sends_no_request_to_the_normal_world() {
+    for (_, mut pe) in senders(V1_2).into_iter().skip(1) {
+        for request in REQUESTS {
+            for vm in [0, 1, 5, 0x7FFF] {
+                pe.refused(&[request, pair(RELAY, vm)], code::INVALID);
+            }
+        }
     }
 }
 
 #[test]
 fn a_sender_speaks_for_itself_only() {
-    let mut pe = World::booted();
-    for forged in [RELAY, 0x8000, 0x8001, 0xFFBF] {
-        pe.normal_refused(&[id::REQUEST, pair(forged, ECHO)], code::INVALID);
+    for version in VERSIONS {
+        for (sender, mut pe) in senders(version) {
+            for forged in [0, ECHO, RELAY, 0x8000, 0x8003, 0xFFFE].into_iter().filter(|id| *id != sender) {
+                for request in REQUESTS {
+                    pe.refused(&[request, pair(forged, ECHO)], code::INVALID);
+                }
+                if sender != 0 {
+                    for response in RESPONSES {
+                        pe.refused(&[response, pair(forged, 0)], code::INVALID);
+                    }
+                }
+            }
+        }
     }
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    for forged in [0, ECHO, 0x8000, 0xFFFF, 0x8003] {
-        pe.call_refused(&[id::REQUEST, pair(forged, ECHO)], code::INVALID);
-        pe.call_refused(&[id::RESPONSE, pair(forged, 0)], code::INVALID);
+    let (_, mut relay) = senders(V1_2).remove(1);
+    relay.refused(&[id::REQUEST, pair(0xFFFF, ECHO)], code::INVALID);
+}
+
+#[test]
+fn the_normal_world_speaks_for_its_vms() {
+    for vm in [1, 5, 0x7FFF] {
+        let mut pe = World::booted();
+        assert_eq!(pe.normal(&[id::REQUEST, pair(vm, ECHO)]), IN_ECHO);
+        assert_eq!(pe.low()[1], pair(vm, ECHO));
+        for other in [0, vm ^ 2] {
+            pe.refused(&[id::RESPONSE, pair(ECHO, other)], code::DENIED);
+        }
+        assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, vm)]), Place::Normal);
     }
-    pe.call_refused(&[id::REQUEST, pair(RELAY, RELAY)], code::INVALID);
-    pe.call_refused(&[id::REQUEST, pair(RELAY, 0)], code::INVALID);
 }
 
 #[test]
 fn a_request_with_reserved_w2_is_invalid() {
-    let mut pe = World::booted();
-    for w2 in [1, 0x8000_0000, 0x8000_0004, 0x7FFF_FFFF] {
-        pe.normal_refused(&[id::REQUEST, pair(0, ECHO), w2], code::INVALID);
+    for version in VERSIONS {
+        for (sender, mut pe) in senders(version) {
+            for request in REQUESTS {
+                for w2 in [1, 0x100, 0x7FFF_FFFF, 0x4000_0000] {
+                    pe.refused(&[request, pair(sender, ECHO), w2], code::INVALID);
+                }
+            }
+            pe.act(&[id::REQUEST, pair(sender, ECHO)]);
+            for response in RESPONSES {
+                for w2 in [1, 0x7FFF_FFFF] {
+                    pe.refused(&[response, pair(ECHO, sender), w2], code::INVALID);
+                }
+            }
+            assert_ne!(pe.call(&[id::RESPONSE, pair(ECHO, sender)]), IN_ECHO, "a refusal changes nothing");
+        }
     }
-    pe.normal(&[id::REQUEST, pair(0, ECHO)]);
-    pe.call_refused(&[id::RESPONSE, pair(ECHO, 0), 1], code::INVALID);
-    pe.call_refused(&[id::RESPONSE, pair(ECHO, 0), 0x8000_0001], code::INVALID);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, 0)]), Place::Normal, "a refusal changes nothing");
 }
 
 #[test]
 fn a_response_goes_to_who_asked_and_in_kind() {
-    let mut pe = World::booted();
-    pe.normal(&[id::REQUEST, pair(5, ECHO)]);
-    pe.call_refused(&[id::RESPONSE, pair(ECHO, 0)], code::DENIED);
-    pe.call_refused(&[id::RESPONSE, pair(ECHO, RELAY)], code::DENIED);
-    pe.call_refused(&[id::RESPONSE2, pair(ECHO, 5)], code::DENIED);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, 5)]), Place::Normal);
-    pe.normal(&[id::REQUEST2, pair(5, ECHO)]);
-    pe.call_refused(&[id::RESPONSE, pair(ECHO, 5)], code::DENIED);
-    pe.call_refused(&[id::RESPONSE2, pair(ECHO, 5), 1], code::INVALID);
-    assert_eq!(pe.call(&[id::RESPONSE2, pair(ECHO, 5)]), Place::Normal);
+    for version in VERSIONS {
+        for (sender, mut pe) in senders(version) {
+            pe.act(&[id::REQUEST, pair(sender, ECHO)]);
+            for response in RESPONSES {
+                for other in [0, 5, RELAY, 0x8003, 0x8000, 0xFFFF].into_iter().filter(|id| *id != sender) {
+                    pe.refused(&[response, pair(ECHO, other)], code::DENIED);
+                }
+            }
+            if version == V1_2 {
+                pe.refused(&[id::RESPONSE2, pair(ECHO, sender)], code::DENIED);
+            }
+            assert_ne!(pe.call(&[id::RESPONSE, pair(ECHO, sender)]), IN_ECHO);
+        }
+    }
 }
 
 #[test]
-fn a_cycle_in_a_chain_is_denied() {
-    let mut pe = World::booted();
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    pe.call_refused(&[id::REQUEST, pair(ECHO, RELAY)], code::DENIED);
-    pe.call_refused(&[id::RUN, pair(RELAY, 0)], code::DENIED);
+fn a_response_without_a_request_is_denied() {
+    let mut running = World::booted();
+    running.normal(&[id::RUN, pair(ECHO, 0)]);
+    let mut initialising = World::new().pe(0);
+    initialising.turn_on();
+    for mut pe in [running, initialising] {
+        for response in RESPONSES.into_iter().chain([id::RESPONSE2]) {
+            for to in [0, RELAY] {
+                pe.refused(&[response, pair(ECHO, to)], code::DENIED);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_normal_world_answers_nobody() {
+    for version in VERSIONS {
+        let mut pe = World::booted();
+        pe.normal_version(version);
+        for response in RESPONSES.into_iter().chain([id::RESPONSE2]) {
+            pe.refused(&[response, pair(0, ECHO)], code::NOT_SUPPORTED);
+        }
+    }
 }
 
 /// A world in whose manifests `echo` and `relay` have these messaging methods.
-fn with_methods(echo: &str, relay: &str) -> Pe {
-    let mut sources = Sources::new();
-    for (source, methods) in [(&mut sources.echo, echo), (&mut sources.relay, relay)] {
-        Sources::change(source, "messaging-method = <0x603>", &format!("messaging-method = <{methods}>"));
-    }
+pub fn with_methods(version: u64, echo: &str, relay: &str) -> Pe {
+    let mut sources = Sources::speaking(version);
+    Sources::set(&mut sources.echo, "messaging-method", &format!("<{echo}>"));
+    Sources::set(&mut sources.relay, "messaging-method", &format!("<{relay}>"));
     World::of(&sources).booted_pe(0)
 }
 
 #[test]
 fn the_manifests_say_who_sends_and_receives() {
-    let mut pe = with_methods("0x602", "0x603");
-    pe.normal_refused(&[id::REQUEST, pair(0, ECHO)], code::DENIED);
-    assert_eq!(pe.normal(&[id::REQUEST2, pair(0, ECHO)]), IN_ECHO);
+    for version in [V1_0, V1_1, V1_2, V1_3] {
+        for request in REQUESTS {
+            // `echo` sends only, or is for indirect messages only.
+            for echo in ["0x2", "0x4"] {
+                let mut pe = with_methods(version, echo, "0x3");
+                pe.refused(&[request, pair(0, ECHO)], code::DENIED);
+                pe.normal(&[request, pair(0, RELAY)]);
+                pe.refused(&[request, pair(RELAY, ECHO)], code::DENIED);
+            }
+            // `relay` receives only.
+            let mut pe = with_methods(version, "0x1", "0x1");
+            pe.normal(&[request, pair(0, RELAY)]);
+            pe.refused(&[request, pair(RELAY, ECHO)], code::DENIED);
+            // What it takes, and no more.
+            let mut pe = with_methods(version, "0x1", "0x3");
+            pe.normal(&[request, pair(0, RELAY)]);
+            assert_eq!(pe.call(&[request, pair(RELAY, ECHO)]), IN_ECHO);
+        }
+    }
+}
 
-    let mut pe = with_methods("0x403", "0x603");
-    pe.normal_refused(&[id::REQUEST2, pair(0, ECHO)], code::DENIED);
-    assert_eq!(pe.normal(&[id::REQUEST, pair(0, ECHO)]), IN_ECHO);
-
-    let mut pe = with_methods("0x603", "0x401");
+#[test]
+fn a_partition_without_a_context_on_the_pe_denies_requests() {
+    let world = World::new();
+    world.booted_pe(0);
+    let mut pe = world.booted_pe(4);
+    for request in [id::REQUEST, REQUEST64, id::REQUEST2] {
+        pe.refused(&[request, pair(0, ECHO)], code::DENIED);
+    }
     pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call_refused(&[id::REQUEST, pair(RELAY, ECHO)], code::DENIED);
-    assert_eq!(pe.call(&[id::REQUEST2, pair(RELAY, ECHO)]), IN_ECHO);
-}
-
-#[test]
-fn a_request2_names_a_service_of_the_receiver() {
-    let uuid: [u8; 16] = 0x5d7f_1c2e_8a3b_4e60_9b1d_3c2f_6a7e_9d41_u128.to_be_bytes();
-    let low = u64::from_le_bytes(uuid[..8].try_into().unwrap());
-    let high = u64::from_le_bytes(uuid[8..].try_into().unwrap());
-    let mut pe = World::booted();
-    pe.normal_refused(&[id::REQUEST2, pair(0, ECHO), low ^ 1, high], code::INVALID);
-    pe.normal_refused(&[id::REQUEST2, pair(0, RELAY), low, high], code::INVALID);
-    assert_eq!(pe.normal(&[id::REQUEST2, pair(0, ECHO), low, high]), IN_ECHO);
-}
-
-#[test]
-fn a_receiver_below_1_2_gets_no_request2() {
-    let mut pe = World::new().pe(0);
-    pe.turn_on();
-    pe.call(&[id::VERSION, 0x1_0001]);
-    pe.call(&[id::MSG_WAIT]);
-    pe.call(&[id::MSG_WAIT]);
-    pe.normal_refused(&[id::REQUEST2, pair(0, ECHO)], code::DENIED);
-    assert_eq!(pe.normal(&[id::REQUEST, pair(0, ECHO)]), IN_ECHO);
+    for request in [id::REQUEST, REQUEST64, id::REQUEST2] {
+        pe.refused(&[request, pair(RELAY, ECHO)], code::DENIED);
+    }
 }

@@ -1,7 +1,7 @@
 //! The table of calls: every row with each of its gates violated.
 
 use manager::calls::{CALLS, Instances, Models};
-use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
+use scenarios::{ECHO, Pe, Place, Sources, World, code, id, pair};
 
 /// A PE on which `echo` works by this runtime model.
 fn in_model(model: Models) -> Pe {
@@ -84,13 +84,6 @@ fn a_register_that_must_be_zero_is_checked() {
 }
 
 #[test]
-fn the_upper_halves_of_a_32_bit_call_do_not_matter() {
-    let mut pe = World::booted();
-    let done = pe.normal_done(&[0x8400_0069, 1 << 32, 1 << 63, 0, 0, 0, 0, 0xFFFF_FFFF << 32]);
-    assert_eq!(done, [id::SUCCESS, 0, 0, 0, 0, 0, 0, 0], "FFA_ID_GET of the Normal world");
-}
-
-#[test]
 fn unknown_function_is_not_supported() {
     for function in [0x8400_00FF, 0x8400_0060 + 0x31, 0xC400_0069, 0xC400_0060, 0x8400_008B] {
         World::booted().normal_refused(&[function], code::NOT_SUPPORTED);
@@ -101,7 +94,7 @@ fn unknown_function_is_not_supported() {
 #[test]
 fn calls_of_later_features_are_not_supported() {
     // Notifications, memory transactions, indirect messages, permissions.
-    for number in [0x71, 0x72, 0x73, 0x74, 0x76, 0x77, 0x7A, 0x7B, 0x7D, 0x82, 0x83, 0x86, 0x88] {
+    for number in [0x71, 0x72, 0x73, 0x74, 0x76, 0x77, 0x7A, 0x7B, 0x7D, 0x82, 0x83, 0x84, 0x86, 0x88] {
         for function in [0x8400_0000 + number, 0xC400_0000 + number] {
             let mut pe = World::booted();
             pe.normal_refused(&[function], code::NOT_SUPPORTED);
@@ -111,19 +104,4 @@ fn calls_of_later_features_are_not_supported() {
             pe.call_refused(&[id::FEATURES, function], code::NOT_SUPPORTED);
         }
     }
-}
-
-#[test]
-fn a_call_that_is_not_of_ffa_answers_as_smccc_says() {
-    for function in [0, 0x8400_0000, 0x8000_0000, 0xC600_0000, u64::MAX, 0xFF03] {
-        let mut pe = in_model(Models::RUN);
-        assert_eq!(pe.call(&[function, 1, 2, 3]), Place::Partition((ECHO, 0)));
-        assert_eq!(pe.low(), [u64::MAX, 0, 0, 0, 0, 0, 0, 0]);
-    }
-}
-
-#[test]
-fn the_sve_hint_is_masked() {
-    let mut pe = World::booted();
-    assert_eq!(pe.normal(&[id::REQUEST | 1 << 16, pair(0, RELAY)]), Place::Partition((RELAY, 0)));
 }
