@@ -9,6 +9,7 @@ mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use manager::config::Own;
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Conduit;
 use manager::fakes::Machine;
@@ -153,13 +154,14 @@ impl World {
             machine.write(Pa::secure(*address), package).expect("a package lies in memory");
         }
         let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
+        let own = Own { memory: own, devices: Vec::new() };
         let count = 32 * blobs.packages.len();
         let mut unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let unused = unused.iter().position(|frames| frames.len() >= count).map(|at| unused.swap_remove(at));
         let frames =
             unused.unwrap_or_else(|| (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak());
         let pool = Pool::new(frames, 0xe18_0000);
-        let spmc = Spmc::new(&spmc, own, &pool, &mut machine).expect("the machine is fit");
+        let spmc = Spmc::new(&spmc, &own, &pool, &mut machine).expect("the machine is fit");
         Arc::new(Self { spmc, contexts: Mutex::default(), machine, frames })
     }
 

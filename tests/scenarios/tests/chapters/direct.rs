@@ -98,7 +98,7 @@ fn a_partition_sends_no_request_to_the_normal_world() {
 fn a_sender_speaks_for_itself_only() {
     for version in VERSIONS {
         for (sender, mut pe) in senders(version) {
-            for forged in [0, ECHO, RELAY, 0x8000, 0x8003, 0xFFFE].into_iter().filter(|id| *id != sender) {
+            for forged in [0, ECHO, RELAY, 0x8000, 0x8003, 0xFFBF].into_iter().filter(|id| *id != sender) {
                 for request in REQUESTS {
                     pe.refused(&[request, pair(forged, ECHO)], code::INVALID);
                 }
@@ -110,8 +110,12 @@ fn a_sender_speaks_for_itself_only() {
             }
         }
     }
-    let (_, mut relay) = senders(V1_2).remove(1);
-    relay.refused(&[id::REQUEST, pair(0xFFFF, ECHO)], code::INVALID);
+    // EL3 speaks to the SPMC by the Normal world's exit; a partition cannot speak for it.
+    for (_, mut pe) in senders(V1_2).into_iter().skip(1) {
+        for forged in [0xFFC0, 0xFFFE, 0xFFFF] {
+            pe.refused(&[id::REQUEST, pair(forged, ECHO)], code::INVALID);
+        }
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn a_request2_has_the_errors_of_a_request() {
         for nobody in [0x8003, 0x8000, 0xFFC0, 0xFFFF, 1, sender] {
             pe.refused(&[id::REQUEST2, pair(sender, nobody)], code::INVALID);
         }
-        for forged in [RELAY, 0x8000, 0x8003, 0xFFFE] {
+        for forged in [RELAY, 0x8000, 0x8003, 0xFFBF] {
             pe.refused(&[id::REQUEST2, pair(forged, RELAY)], code::INVALID);
         }
     }

@@ -38,10 +38,11 @@ const FUNCTIONS: &[(u64, u64, Is, Is)] = &[
     (0xC400_006F, V1_0, Call,    Call),
     (0x8400_0070, V1_0, Answer,  Call),    // FFA_MSG_SEND_DIRECT_RESP
     (0xC400_0070, V1_0, Answer,  Call),
+    (0x8400_0084, V1_1, Call,    Unknown), // FFA_RX_ACQUIRE
     (0x8400_0085, V1_1, Call,    Call),    // FFA_SPM_ID_GET
     (0xC400_0087, V1_1, Unknown, Call),    // FFA_SECONDARY_EP_REGISTER
-    (0x8400_008A, V1_2, Unknown, Call),    // FFA_CONSOLE_LOG
-    (0xC400_008A, V1_2, Unknown, Call),
+    (0x8400_008A, V1_0, Unknown, Call),    // FFA_CONSOLE_LOG: of 1.2, and served to earlier partitions too
+    (0xC400_008A, V1_0, Unknown, Call),
     (0xC400_008B, V1_2, Call,    Call),    // FFA_PARTITION_INFO_GET_REGS
     (0xC400_008D, V1_2, Call,    Call),    // FFA_MSG_SEND_DIRECT_REQ2
     (0xC400_008E, V1_2, Answer,  Call),    // FFA_MSG_SEND_DIRECT_RESP2
