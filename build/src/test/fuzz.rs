@@ -1,42 +1,82 @@
-//! The fuzz targets: a short run each time, minutes with `--long`.
+//! The fuzz targets: some seconds of each every time, ten million executions and more with `--long`.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::tally::Tally;
 use crate::project;
 
-/// Seconds for each target, in a short run and in a soak.
-const SMOKE: u32 = 5;
-const SOAK: u32 = 180;
+/// How much a target is fed.
+#[derive(Clone, Copy)]
+enum Extent {
+    /// So many seconds.
+    Seconds(u64),
+    /// So many executions; of the target [`STEP`], so many steps of the manager.
+    Amount { executions: u64, steps: u64 },
+}
+
+/// Seconds enough to meet every kind of input.
+const SMOKE: Extent = Extent::Seconds(15);
+/// Minutes for each target.
+const SOAK: Extent = Extent::Amount { executions: 10_000_000, steps: 200_000_000 };
+
+/// The target that makes many steps of the manager in one execution; it counts them itself.
+const STEP: &str = "step";
+/// Targets that are fed at the same time.
+const AT_ONCE: usize = 2;
 
 /// What libFuzzer needs of the compiler: a counter on every edge.
 const INSTRUMENTATION: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks";
+/// With a target named, the flags are for the fuzzed code alone, not for build scripts.
+const HOST: &str = "x86_64-unknown-linux-gnu";
 
-/// Seconds enough to meet every kind of input.
+/// Feeds each target for some seconds.
 pub fn smoke(tally: &mut Tally) {
     run(tally, "fuzz smoke", SMOKE);
 }
 
-/// Minutes for each target.
+/// Feeds each target for minutes.
 pub fn soak(tally: &mut Tally) {
     run(tally, "fuzz soak", SOAK);
 }
 
-fn run(tally: &mut Tally, kind: &str, seconds: u32) {
-    let targets = match targets() {
+fn run(tally: &mut Tally, kind: &str, extent: Extent) {
+    let name = |target: &str| format!("{kind} {target}");
+    let prepared = targets().and_then(|mut targets| {
+        targets.retain(|target| tally.wants(&name(target)));
+        if !targets.is_empty() {
+            build()?;
+        }
+        Ok(targets)
+    });
+    let targets = match prepared {
         Ok(targets) => targets,
         Err(error) => return tally.broken(kind, &error),
     };
     tally.part(kind);
-    for target in targets {
-        tally.run(&format!("{kind} {target}"), || fuzz(&target, seconds));
+    for together in targets.chunks(AT_ONCE) {
+        let ends: Vec<Result<String>> = thread::scope(|scope| {
+            let running: Vec<_> =
+                together.iter().map(|target| scope.spawn(|| feed(target, extent))).collect();
+            let end = |thread: thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|_| bail!("the thread that waits for it panicked"))
+            };
+            running.into_iter().map(end).collect()
+        });
+        for (target, end) in together.iter().zip(ends) {
+            tally.run(&name(target), || {
+                println!("{target}: {}", end?);
+                Ok(())
+            });
+        }
     }
 }
 
@@ -54,6 +94,11 @@ fn folder() -> PathBuf {
     project::root().join("tests/fuzz")
 }
 
+/// Where what is built and found is kept.
+fn work() -> PathBuf {
+    project::target().join("fuzz")
+}
+
 fn targets() -> Result<Vec<String>> {
     let path = folder().join("Cargo.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -61,29 +106,78 @@ fn targets() -> Result<Vec<String>> {
     Ok(manifest.bin.into_iter().map(|binary| binary.name).collect())
 }
 
-/// Feeds a target for so many seconds; what it found before is kept under `target/fuzz/`.
-fn fuzz(target: &str, seconds: u32) -> Result<()> {
-    let work = project::target().join("fuzz");
-    let corpus = work.join("corpus").join(target);
-    fs::create_dir_all(&corpus)?;
+fn build() -> Result<()> {
     let mut command = Command::new("cargo");
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--bin",
-        target,
-        "--target",
-        "x86_64-unknown-linux-gnu",
-    ]);
-    command.args(["--"]).arg(&corpus).arg(format!("-max_total_time={seconds}"));
-    command.arg(format!("-artifact_prefix={}/{target}-", work.display()));
-    // With `--target` the flags are for the fuzzed code alone, not for build scripts.
-    command.env("RUSTFLAGS", INSTRUMENTATION).env("CARGO_TARGET_DIR", work.join("build"));
-    let output = command.current_dir(folder()).output().context("cargo run")?;
+    command.args(["build", "--quiet", "--release", "--locked", "--target", HOST]).current_dir(folder());
+    command.env("RUSTFLAGS", INSTRUMENTATION).env("CARGO_TARGET_DIR", work().join("build"));
+    let output = command.output().context("cargo build")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Feeds a target; how much it was, in words. What it found before, and the committed seeds, are where it begins.
+fn feed(target: &str, extent: Extent) -> Result<String> {
+    let corpus = work().join("corpus").join(target);
+    fs::create_dir_all(&corpus)?;
+    let mut command = Command::new(work().join("build").join(HOST).join("release").join(target));
+    command.arg(&corpus).args(Some(folder().join("seeds").join(target)).filter(|seeds| seeds.exists()));
+    command.arg(format!("-artifact_prefix={}/{target}-", work().display()));
+    // Written by the target when it has made as many steps as it was asked for; libFuzzer ends then.
+    let steps = work().join("steps");
+    match extent {
+        Extent::Seconds(seconds) => command.arg(format!("-max_total_time={seconds}")),
+        Extent::Amount { steps: goal, .. } if target == STEP => {
+            remove(&steps)?;
+            command.env("STEPS_GOAL", goal.to_string()).env("STEPS_FILE", &steps);
+            command.arg(format!("-stop_file={}", steps.display()))
+        }
+        Extent::Amount { executions, .. } => command.arg(format!("-runs={executions}")),
+    };
+    let start = Instant::now();
+    let output = command.output().with_context(|| target.to_owned())?;
     let text = String::from_utf8_lossy(&output.stderr);
     let tail: Vec<&str> = text.lines().rev().take(30).collect();
     ensure!(output.status.success(), "{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+    let seconds = start.elapsed().as_secs().max(1);
+    let executions = text.lines().find_map(executions).context("libFuzzer does not say what it did")?;
+    match extent {
+        Extent::Seconds(_) => {}
+        Extent::Amount { steps: goal, .. } if target == STEP => {
+            let made: u64 = fs::read_to_string(&steps).context("it did not come to its end")?.parse()?;
+            ensure!(made >= goal, "{made} steps, not {goal}");
+            return Ok(format!("{made} steps, {} a second", made / seconds));
+        }
+        Extent::Amount { executions: goal, .. } => {
+            ensure!(executions >= goal, "{executions} executions, not {goal}");
+        }
+    }
+    Ok(format!("{executions} executions, {} a second", executions / seconds))
+}
+
+/// The number in libFuzzer's last line, `Done N runs in S second(s)`.
+fn executions(line: &str) -> Option<u64> {
+    line.strip_prefix("Done ")?.split_once(" runs")?.0.parse().ok()
+}
+
+fn remove(file: &PathBuf) -> Result<()> {
+    if file.exists() {
+        fs::remove_file(file)?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libfuzzer_did_is_read() {
+        assert_eq!(executions("Done 10179 runs in 3 second(s)"), Some(10_179));
+        assert_eq!(executions("#8192\tpulse  cov: 2120"), None);
+    }
+
+    #[test]
+    fn the_steps_have_a_target() {
+        assert!(targets().unwrap().iter().any(|target| target == STEP));
+    }
 }

@@ -1,5 +1,8 @@
 //! What the fuzz targets share: sound inputs, and damage to them that gets past the outermost checks.
 
+pub mod drive;
+pub mod events;
+
 use manager::config::SpmcManifest;
 use manager::manifest::spmc;
 

@@ -1,0 +1,137 @@
+//! Four PEs of one machine, driven by a program: they come on and go off, call, are interrupted, and fault.
+
+use std::sync::{Arc, LazyLock};
+
+use manager::exit::Conduit;
+use scenarios::{Blobs, ECHO, Pe, Place, Sources, V1_0, V1_1, World, id, pair};
+
+use crate::events::{Asker, PARTITIONS, Program, SMC};
+
+/// PEs, each with one context of a partition that has several.
+const PES: usize = 4;
+/// PSCI_CPU_OFF.
+const CPU_OFF: u64 = 0x8400_0002;
+
+/// What TF-A has loaded: four partitions that differ in what they want.
+static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
+    let mut sources = Sources::new();
+    let echo = "debug_name = \"echo\";";
+    Sources::change(&mut sources.spmc, echo, &format!("{echo} smc_whitelist = <{SMC:#x}>;"));
+    let mut patient = sources.echo.clone();
+    Sources::set_version(&mut patient, V1_1);
+    Sources::set(&mut patient, "ns-interrupts-action", "<0>");
+    Sources::set(&mut patient, "vm-availability-messages", "<3>");
+    sources.add("patient", patient);
+    let mut old = sources.relay.clone();
+    Sources::set_version(&mut old, V1_0);
+    sources.add("old", old);
+    sources.compile()
+});
+
+/// The machine.
+pub struct Machine {
+    world: Arc<World>,
+    /// None is off.
+    pes: [Option<Pe>; PES],
+    /// Whether all partitions had their turn to initialise: until then the Normal world has not started.
+    booted: bool,
+    /// What each context of each partition works on.
+    askers: [[Asker; PES]; PARTITIONS],
+}
+
+impl Machine {
+    /// A machine on which the first PE has just been turned on, or on which all PEs are in the Normal world.
+    #[must_use]
+    pub fn new(booted: bool) -> Self {
+        let world = World::loaded_with(&BLOBS);
+        // One partition at EL3: its id, one context, sends requests; its UUID.
+        world.pe(0).machine.set_logical(&[[0x2_0001_FFC0, 1, 2]]);
+        let pes = [0, 1, 2, 3].map(|index| booted.then(|| world.booted_pe(index)));
+        Self { world, pes, booted, askers: Default::default() }
+    }
+
+    /// One step on the PE that the program names.
+    ///
+    /// # Panics
+    /// If the manager does, or what it decides cannot be.
+    pub fn step(&mut self, program: &mut Program<'_>) {
+        let head = program.byte();
+        let index = if self.booted { usize::from(head & 3) } else { 0 };
+        match &mut self.pes[index] {
+            None => {
+                let mut pe = self.world.pe(index as u16);
+                pe.turn_on();
+                self.pes[index] = Some(pe);
+            }
+            Some(pe) => {
+                // The image saves what it left before it comes back.
+                pe.settle();
+                let asker = match pe.place() {
+                    Place::Normal => Asker::default(),
+                    Place::Partition(context) => *asker_of(&mut self.askers, context),
+                };
+                if happen(pe, head >> 2, program, asker) {
+                    self.pes[index] = None;
+                }
+            }
+        }
+        self.look(index);
+    }
+
+    /// Looks at where the PE is now.
+    fn look(&mut self, index: usize) {
+        let Some(pe) = &self.pes[index] else { return };
+        let place = pe.place();
+        match place {
+            Place::Normal => {
+                assert!(!pe.machine.holds_normal, "the Normal world gets none of its interrupts");
+                self.booted = true;
+            }
+            Place::Partition(context) => {
+                if let Some(asker) = Asker::of(&pe.frame.x) {
+                    *asker_of(&mut self.askers, context) = asker;
+                }
+                let there = |pe: &&Option<Pe>| pe.as_ref().is_some_and(|pe| pe.place() == place);
+                assert_eq!(self.pes.iter().filter(there).count(), 1, "{place:?} is on two PEs");
+            }
+        }
+    }
+}
+
+/// What happens on a PE that is on; whether it goes off by that.
+fn happen(pe: &mut Pe, what: u8, program: &mut Program<'_>, asker: Asker) -> bool {
+    let place = pe.place();
+    pe.conduit = if what & 1 == 0 { Conduit::Smc } else { Conduit::Hvc };
+    match (what, place) {
+        // The image is slow to save what it leaves.
+        (..12, Place::Partition(_)) => {
+            let _ = pe.call_unsettled(&program.call(place, asker));
+        }
+        (12..58, Place::Partition(_)) => {
+            let _ = pe.call(&program.call(place, asker));
+        }
+        (..60, Place::Normal) => {
+            let _ = pe.normal(&program.call(place, asker));
+        }
+        (58..60, Place::Partition(_)) => {
+            let _ = pe.interrupt();
+        }
+        (60..63, _) => {
+            pe.machine.pending.push_back(u32::from(program.byte()));
+            let _ = if place == Place::Normal { pe.normal(&[id::INTERRUPT]) } else { pe.interrupt() };
+        }
+        (_, Place::Partition(_)) => {
+            let _ = pe.fault();
+        }
+        (_, Place::Normal) => {
+            let _ = pe.normal(&[id::REQUEST, pair(0xFFFF, 0x8000), 1 << 31, CPU_OFF]);
+            return pe.frame.x[0] == id::RESPONSE && pe.frame.x[3] == 0;
+        }
+    }
+    false
+}
+
+/// The entry of a context, `(partition's id, vCPU)`.
+fn asker_of(askers: &mut [[Asker; PES]; PARTITIONS], (partition, vcpu): (u64, u64)) -> &mut Asker {
+    &mut askers[(partition - ECHO) as usize][vcpu as usize]
+}
