@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::FipArgs;
 use crate::console;
-use crate::fip::{self, Bl33};
+use crate::fip::{self, Bl33, Variant};
 use crate::image::{self, Image};
 use crate::platform::Platform;
 use crate::project;
@@ -47,15 +47,14 @@ impl Consoles {
 }
 
 impl Stack {
-    /// Builds the stack, the SPMC with `features`.
+    /// Builds the stack from the manifests that `args` name.
     ///
     /// # Errors
     /// If a part does not build.
-    pub fn build(platform: Platform, features: &[&str]) -> Result<Self> {
-        let normal = image::normal(platform)?;
-        let args = FipArgs { platform, ..FipArgs::default() };
-        let firmware = fip::build(&args, &Bl33::Image(normal.bin.clone()), features)?;
-        Ok(Self { platform, flash: firmware.flash, spmc: firmware.spmc, normal })
+    pub fn build(args: &FipArgs, variant: Variant<'_>) -> Result<Self> {
+        let normal = image::normal(args.platform)?;
+        let firmware = fip::build(args, &Bl33::Image(normal.bin.clone()), variant)?;
+        Ok(Self { platform: args.platform, flash: firmware.flash, spmc: firmware.spmc, normal })
     }
 
     /// Boots it on so many PEs, with more arguments for QEMU, until the guest ends the machine or the limit passes.

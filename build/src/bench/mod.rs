@@ -11,7 +11,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, FipArgs};
+use crate::fip::Variant;
 use crate::machine::Stack;
 use crate::platform::Platform;
 use crate::project;
@@ -76,7 +77,7 @@ fn measure(platform: Platform) -> Result<Figures> {
     let plugin = plugin()?;
     let folder = project::target().join("bench");
     fs::create_dir_all(&folder)?;
-    let stack = Stack::build(platform, &[])?;
+    let stack = Stack::build(&FipArgs { platform, ..FipArgs::default() }, Variant::default())?;
     let spmc = fs::read(&stack.spmc.elf)?;
     let plan = Plan::new(&spmc, &fs::read(&stack.normal.elf)?)?;
     let (plan_file, out_file) = (folder.join("plan.txt"), folder.join("counts.txt"));

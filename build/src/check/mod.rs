@@ -16,7 +16,7 @@ use crate::{project, rows, setup, toolchain};
 use source::Source;
 
 /// The crates that run on the machine that is built, not on the machine that builds.
-pub const BARE_METAL: &[&str] = &["spmc", "partition", "echo", "relay", "normal"];
+pub const BARE_METAL: &[&str] = &["spmc", "partition", "echo", "relay", "hostile", "normal"];
 
 /// A step of the check; it gives back its failures.
 type Step = fn() -> Result<Vec<String>>;

@@ -44,6 +44,15 @@ pub struct Firmware {
     pub partitions: Vec<Partition>,
 }
 
+/// What makes a flash another one than the user's, so that it lies in a folder of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Variant<'a> {
+    /// Names the folder; empty for the user's.
+    pub name: &'a str,
+    /// Features of the SPMC; they are part of the folder's name.
+    pub features: &'a [&'a str],
+}
+
 /// A partition as the manifests describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -77,7 +86,7 @@ pub fn run(args: &FipArgs) -> Result<()> {
         Some(file) => file.clone(),
         None => image::normal(args.platform)?.bin,
     };
-    let firmware = build(args, &Bl33::Image(bl33), &[])?;
+    let firmware = build(args, &Bl33::Image(bl33), Variant::default())?;
     for name in ["bl1.bin", "fip.bin", "flash.bin"] {
         let file = firmware.flash.with_file_name(name);
         println!("{}: {} bytes", file.display(), fs::metadata(&file)?.len());
@@ -85,18 +94,32 @@ pub fn run(args: &FipArgs) -> Result<()> {
     Ok(())
 }
 
-/// Builds the SPMC, the partitions, TF-A and the flash. A flash for a kernel, or with an SPMC of other features,
-/// lies in a folder of its own beside the other: `linux`, or the features' names.
+/// The options for the partitions of the test scenarios: those of the product, and some that only tests need.
+#[must_use]
+pub fn tests(platform: Platform) -> FipArgs {
+    let folder = project::manifests(platform).join("tests");
+    FipArgs {
+        platform,
+        layout: Some(folder.join("sp_layout.json")),
+        spmc_manifest: Some(folder.join("spmc.dts")),
+        ..FipArgs::default()
+    }
+}
+
+/// Builds the SPMC, the partitions, TF-A and the flash. A flash for a kernel, or of another variant, lies in a
+/// folder of its own beside the other: `linux`, or the variant's names.
 ///
 /// # Errors
 /// If a part does not build, a manifest or the layout is wrong, or something does not fit.
-pub fn build(args: &FipArgs, bl33: &Bl33, features: &[&str]) -> Result<Firmware> {
+pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmware> {
     setup::tools()?;
     let platform = args.platform;
-    let spmc = image::spmc(platform, features)?;
+    let spmc = image::spmc(platform, variant.features)?;
     image::partitions()?;
     let kernel = matches!(bl33, Bl33::Kernel);
-    let parts: Vec<_> = kernel.then_some("linux").into_iter().chain(features.iter().copied()).collect();
+    let named = [variant.name].into_iter().filter(|name| !name.is_empty());
+    let parts: Vec<_> =
+        kernel.then_some("linux").into_iter().chain(named).chain(variant.features.iter().copied()).collect();
     let mut folder = project::firmware(platform);
     if !parts.is_empty() {
         folder.push(parts.join("-"));

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::cli::{Normal, RunArgs};
+use crate::cli::{FipArgs, Normal, RunArgs};
 use crate::console::{Line, Screen};
-use crate::fip::{self, Bl33};
+use crate::fip::{self, Bl33, Variant};
 use crate::platform::Platform;
 use crate::qemu::{Event, Machine};
 use crate::{image, project};
@@ -39,22 +39,32 @@ pub fn run(args: &RunArgs) -> Result<()> {
         (_, Some(image)) => free(args, Bl33::Image(image.clone())),
         (Normal::Tests, None) => {
             let image = image::normal(args.fip.platform)?;
-            let firmware = fip::build(&args.fip, &Bl33::Image(image.bin), &[])?;
+            let (options, variant) = of_tests(&args.fip);
+            let firmware = fip::build(&options, &Bl33::Image(image.bin), variant)?;
             let demonstration = Demonstration::of_tests(&firmware.partitions);
             judged(args, machine(args, &firmware.flash), demonstration)
         }
         (Normal::Linux, None) if is_interactive() || args.initrd.is_some() => free(args, Bl33::Kernel),
         (Normal::Linux, None) => {
-            let firmware = fip::build(&args.fip, &Bl33::Kernel, &[])?;
+            let firmware = fip::build(&args.fip, &Bl33::Kernel, Variant::default())?;
             let machine = linux::load(machine(args, &firmware.flash), args, false)?;
             judged(args, machine, Demonstration::of_linux(&firmware.partitions))
         }
     }
 }
 
+/// The test image is for the partitions of its own manifests, unless the user brings others.
+fn of_tests(args: &FipArgs) -> (FipArgs, Variant<'static>) {
+    if args.layout.is_some() || args.spmc_manifest.is_some() {
+        return (args.clone(), Variant::default());
+    }
+    let options = FipArgs { tfa: args.tfa.clone(), ..fip::tests(args.platform) };
+    (options, Variant { name: "tests", ..Variant::default() })
+}
+
 /// Runs what a user brings or types at: there is nothing to judge but that QEMU ends well.
 fn free(args: &RunArgs, bl33: Bl33) -> Result<()> {
-    let firmware = fip::build(&args.fip, &bl33, &[])?;
+    let firmware = fip::build(&args.fip, &bl33, Variant::default())?;
     let mut machine = machine(args, &firmware.flash);
     if matches!(bl33, Bl33::Kernel) {
         machine = linux::load(machine, args, true)?;

@@ -4,6 +4,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::lines::{End, Line, closing};
 use super::tally::Tally;
+use crate::cli::FipArgs;
+use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
 use crate::platform::Platform;
 use crate::{bench, symbolize};
@@ -14,7 +16,7 @@ const PES: [u32; 3] = [1, 2, 4];
 /// Runs everything that boots.
 pub fn run(tally: &mut Tally, platform: Platform) {
     tally.part(&format!("{platform}: scenarios under TF-A"));
-    match Stack::build(platform, &[]) {
+    match Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] }) {
         Ok(stack) => {
             for pes in PES {
                 scenarios(tally, &stack, pes);
@@ -73,7 +75,9 @@ fn complete(console: &Consoles, pes: u32) -> Result<()> {
 
 /// A build that asserts after boot says where and ends QEMU (R5).
 fn crash(platform: Platform) -> Result<()> {
-    let stack = Stack::build(platform, &["fail-on-purpose"])?;
+    let features = &["fail-on-purpose"];
+    let args = FipArgs { platform, ..FipArgs::default() };
+    let stack = Stack::build(&args, Variant { name: "", features })?;
     let console = stack.boot(1, &[])?;
     let report = console.all();
     ensure!(console.ended, "the machine went on after the crash:\n{report}");
@@ -91,14 +95,14 @@ fn corrupted_package(stack: &Stack) -> Result<()> {
         let places: Vec<usize> =
             flash.windows(magic.len()).enumerate().filter(|(_, at)| at == magic).map(|(at, _)| at).collect();
         match places[..] {
-            [_, second] => flash[second..second + 4].copy_from_slice(b"XXXX"),
-            _ => bail!("the flash holds {} packages, not two", places.len()),
+            [_, second, _, _] => flash[second..second + 4].copy_from_slice(b"XXXX"),
+            _ => bail!("the flash holds {} packages, not four", places.len()),
         }
         Ok(())
     })?;
     let all = console.all();
     let ready = all.matches("ready: ").count();
-    ensure!(ready == 1, "{ready} partitions are ready, not one:\n{all}");
+    ensure!(ready == 3, "{ready} partitions are ready, not three:\n{all}");
     ensure!(all.contains("left out"), "no word of the one that is left out:\n{all}");
     Ok(())
 }

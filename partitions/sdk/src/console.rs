@@ -1,11 +1,22 @@
 //! Lines on the SPMC's console, by FFA_CONSOLE_LOG.
 
 use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::ffa;
 
-/// What one 64-bit FFA_CONSOLE_LOG takes.
+/// What one 64-bit FFA_CONSOLE_LOG takes from FF-A 1.2 on, and before.
 const CAPACITY: usize = 128;
+const CAPACITY_1_1: usize = 48;
+
+/// What it takes by the version of this partition.
+static ROOM: AtomicUsize = AtomicUsize::new(CAPACITY_1_1);
+
+/// The partition speaks this version from now on.
+pub(crate) fn speak(version: u32) {
+    let room = if version >= ffa::VERSION { CAPACITY } else { CAPACITY_1_1 };
+    ROOM.store(room, Ordering::Relaxed);
+}
 
 /// A line in the making; longer ones go out in pieces.
 struct Line {
@@ -26,7 +37,7 @@ impl Write for Line {
         for byte in text.bytes() {
             self.text[self.length] = byte;
             self.length += 1;
-            if self.length == CAPACITY || byte == b'\n' {
+            if self.length == ROOM.load(Ordering::Relaxed) || byte == b'\n' {
                 self.send();
             }
         }

@@ -5,7 +5,7 @@ use arm_ffa::{FfaError, FuncId};
 /// x0-x17, as they go into a call and come out of it.
 pub type Registers = [u64; 18];
 
-/// FF-A 1.2, as FFA_VERSION encodes it.
+/// FF-A 1.2, as FFA_VERSION encodes it: the latest that this crate speaks.
 pub const VERSION: u32 = 0x1_0002;
 
 /// Makes a call with these registers, and gives what it left in them.

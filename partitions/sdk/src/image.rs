@@ -13,7 +13,7 @@ use arm_ffa::FfaError;
 
 use crate::boot::BootInformation;
 use crate::service::{self, Service, Vcpu};
-use crate::{ffa, println};
+use crate::{console, ffa, println};
 
 /// The most vCPUs that an image has stacks for.
 const MAX_VCPUS: usize = 8;
@@ -86,18 +86,22 @@ macro_rules! entry {
 
 /// Where [`entry!`] leads the primary vCPU.
 pub fn primary<S: Service>(boot_information: u64) -> ! {
-    let version = ffa::version(ffa::VERSION).expect("the SPMC speaks FF-A 1.2");
+    // SAFETY: the SPMC passes 0 or the address of the boot information it wrote into this partition's memory.
+    let boot = unsafe { BootInformation::at(boot_information) };
+    let wanted = boot.as_ref().and_then(BootInformation::version).unwrap_or(ffa::VERSION).min(ffa::VERSION);
+    ffa::version(wanted).expect("the SPMC speaks the version of the manifest");
+    console::speak(wanted);
     let vcpu = Vcpu { endpoint: ffa::id_get().expect("every endpoint has an id"), index: 0 };
-    // NOT_SUPPORTED is the answer to a partition with a single execution context (FF-A 1.2, 18.2.1).
+    // NOT_SUPPORTED is the answer to a partition with a single execution context (FF-A 1.2, 18.2.1), and to one that
+    // speaks FF-A 1.0, whose contexts all enter at the image's first byte.
     match ffa::secondary_ep_register(partition_secondary_entry as *const () as u64) {
         Ok(()) | Err(FfaError::NotSupported) => {}
         Err(error) => panic!("the secondary entry is refused: {error:?}"),
     }
-    // SAFETY: the SPMC passes 0 or the address of the boot information it wrote into this partition's memory.
-    let boot = unsafe { BootInformation::at(boot_information) };
     let service = S::new(&vcpu, boot.as_ref());
-    let (major, minor) = (version >> 16, version & 0xffff);
-    println!("ready: {} {:#06x}, FF-A {major}.{minor}, vCPU 0", S::NAME, vcpu.endpoint);
+    let name = boot.as_ref().and_then(BootInformation::description).unwrap_or(S::NAME);
+    let (major, minor) = (wanted >> 16, wanted & 0xffff);
+    println!("ready: {name} {:#06x}, FF-A {major}.{minor}, vCPU 0", vcpu.endpoint);
     service::serve(&vcpu, service)
 }
 

@@ -3,10 +3,10 @@
  * Normal world can see that none of it shows there.
  *
  * x0: how long to hold it. Result in x0: how many system and vector registers took the value.
- * Between the labels, an instruction that the CPU lacks is skipped with the one behind it (see the vectors).
+ * An instruction that the CPU lacks is skipped with the one behind it (see the vectors).
  */
 	.arch	armv9-a+sve+sme+memtag+ras
-	.section .text, "ax"
+	.section .text.skippable, "ax"
 
 	/* Writes the pattern to a system register, and counts it. */
 	.macro	set register
@@ -26,8 +26,6 @@ demo_scribble:
 	mov	x1, xzr
 	ldr	x2, =0x5c815c815c815c81
 
-	.global	skippable_begin
-skippable_begin:
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	dup	v\n\().2d, x2
 	add	x1, x1, #1
@@ -81,8 +79,6 @@ skippable_begin:
 	msr	cpacr_el1, x3
 	isb
 
-	.global	skippable_end
-skippable_end:
 	.irp	n, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
 	mov	x\n, x2
 	.endr

@@ -23,6 +23,52 @@ pub trait Service {
 
     /// Answers a direct request.
     fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words;
+
+    /// The hypervisor has created or destroyed a VM; only partitions whose manifests ask for it are told.
+    ///
+    /// # Errors
+    /// What the hypervisor is to know: [`FfaError::InvalidParameters`] or [`FfaError::Denied`] if the VM's life cannot
+    /// have come to this, [`FfaError::NoMemory`] if the partition cannot know one more.
+    fn availability(&mut self, _: &Availability) -> Result<(), FfaError> {
+        Ok(())
+    }
+}
+
+/// A VM has come or gone (FF-A 1.2, 18.3).
+pub struct Availability {
+    /// The VM's endpoint id.
+    pub vm: u16,
+    /// The hypervisor's own handle of it.
+    pub handle: u64,
+    /// Whether it was created, not destroyed.
+    pub is_created: bool,
+}
+
+impl Availability {
+    /// Functions of framework messages, in w2 (FF-A 1.2, 18.3): bit 31 says that it is one.
+    const CREATED: u64 = 0x8000_0004;
+    const DESTROYED: u64 = 0x8000_0006;
+
+    /// The message that a call brought, if it brought one.
+    fn of(registers: &Registers) -> Option<Self> {
+        let [_, _, message, low, high, vm, ..] = *registers;
+        let is_created = match message {
+            Self::CREATED => true,
+            Self::DESTROYED => false,
+            _ => return None,
+        };
+        let is_request = ffa::function(registers)? == FuncId::MsgSendDirectReq32;
+        is_request.then_some(Self { vm: vm as u16, handle: low & 0xffff_ffff | high << 32, is_created })
+    }
+
+    /// Answers with a status, to the sender of the message in `registers`, and waits for what comes next.
+    fn respond(registers: &Registers, status: Result<(), FfaError>) -> Registers {
+        let [_, endpoints, message, ..] = *registers;
+        let status = status.map_or_else(|error| u64::from(i32::from(error) as u32), |()| 0);
+        let endpoints = endpoints >> 16 & 0xffff | (endpoints & 0xffff) << 16;
+        // Each answer's number is one above its request's.
+        ffa::call(ffa::registers(FuncId::MsgSendDirectResp32, [endpoints, message + 1, status]))
+    }
 }
 
 /// The payload of a message: as many of these as its [`Form`] carries.
@@ -120,6 +166,10 @@ pub fn send(form: Form, from: u16, to: u16, words: &Words) -> Result<Words, FfaE
 pub(crate) fn serve(vcpu: &Vcpu, mut service: impl Service) -> ! {
     let mut event = ffa::msg_wait();
     loop {
+        if let Some(message) = Availability::of(&event) {
+            event = Availability::respond(&event, service.availability(&message));
+            continue;
+        }
         event = match Request::of(&event) {
             Some(request) => request.respond(&service.answer(vcpu, &request)),
             // FFA_RUN or FFA_INTERRUPT: nothing to do.

@@ -2,13 +2,15 @@
  * Entry at S-EL1, and exception vectors.
  *
  * The SPMC enters the primary vCPU at the image's first byte, with the address of the boot information in x0, and
- * every other one at `partition_secondary_entry` with its index in x4; MMU off, all exceptions masked.
+ * every other one at `partition_secondary_entry`, or, under FF-A 1.0, at the first byte too; each with its index in x4,
+ * MMU off, all exceptions masked.
  */
 	.arch	armv8-a
 	.section .text.entry, "ax"
 
 	.global	_start
 _start:
+	cbnz	x4, partition_secondary_entry
 	mov	x19, x0
 	bl	translation_on
 
@@ -91,8 +93,8 @@ translation_on:
 	.ltorg
 
 /*
- * No exception is expected, but for one kind: an instruction of `skippable_begin..skippable_end` that the CPU does
- * not have (ESR_EL1.EC 0), which is skipped together with the one behind it. That code leaves x16 and x17 free.
+ * No exception is expected, but for one kind: an instruction in a section `.text.skippable` that the CPU does not have
+ * or the SPMC refuses (ESR_EL1.EC 0), which is skipped together with the one behind it. That code leaves x16-x18 free.
  */
 	.macro	vector kind
 	.balign	0x80

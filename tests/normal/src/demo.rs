@@ -4,13 +4,14 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa::{self, Registers};
 use crate::outcome::{Outcome, expect};
-use crate::timer;
+use crate::{pe, timer};
 
-/// The multi-context partition, its first UUID word pair as registers have it, and its memory.
+/// The multi-context partition.
 pub const ECHO: Partition = Partition {
     id: 0x8001,
     uuid: [0x604e_3b8a_2e1c_7f5d, 0x419d_7e6a_2f3c_1d9b],
     contexts: 4,
+    properties: 0x301,
     memory: 0xe20_0000,
 };
 /// The single-context partition, which forwards.
@@ -18,10 +19,27 @@ pub const RELAY: Partition = Partition {
     id: 0x8002,
     uuid: [0x854d_c927_f6e4_a0b3, 0xb8a6_f7d1_c490_128e],
     contexts: 1,
+    properties: 0x301,
     memory: 0xe24_0000,
 };
+/// The partition that tries what is forbidden.
+pub const HOSTILE: Partition = Partition {
+    id: 0x8003,
+    uuid: [0x7f4a_73f4_ce1e_d55d, 0x86f0_2dfd_f927_109f],
+    contexts: 4,
+    properties: 0x301,
+    memory: 0xe28_0000,
+};
+/// The partition that speaks FF-A 1.1, is told of VMs, and lets interrupts of the Normal world wait.
+pub const PATIENT: Partition = Partition {
+    id: 0x8004,
+    uuid: [0xd342_4db9_deed_95af, 0x920b_970a_bd1c_87bf],
+    contexts: 4,
+    properties: 0x101,
+    memory: 0xe2c_0000,
+};
 /// All partitions, in the order of their ids.
-pub const PARTITIONS: [Partition; 2] = [ECHO, RELAY];
+pub const PARTITIONS: [Partition; 4] = [ECHO, RELAY, HOSTILE, PATIENT];
 
 /// What its manifest says of a partition.
 pub struct Partition {
@@ -31,11 +49,28 @@ pub struct Partition {
     pub uuid: [u64; 2],
     /// Execution contexts.
     pub contexts: u64,
+    /// Properties as the Normal world is to see them (FF-A 1.2, table 6.2): receives direct requests (bit 0) and those
+    /// of the second kind (bit 9), is told of VMs that come (bit 6) and go (bit 7), AArch64 (bit 8).
+    pub properties: u64,
     /// Address of its memory.
     pub memory: u64,
 }
 
-/// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's.
+impl Partition {
+    /// The forms of direct messages that it takes.
+    pub fn forms(&self) -> &'static [Form] {
+        const DIRECT2: u64 = 1 << 9;
+        if self.properties & DIRECT2 != 0 { &Form::ALL } else { &[Form::Direct32, Form::Direct64] }
+    }
+
+    /// Its context on this PE, as FFA_RUN names it.
+    pub fn here(&self) -> u64 {
+        self.id << 16 | if self.contexts == 1 { 0 } else { pe::index() as u64 }
+    }
+}
+
+/// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's; those from `SWEEP` on are
+/// hostile's.
 pub mod command {
     #![allow(missing_docs)]
     pub const ECHO: u64 = 0x4543_484f;
@@ -46,6 +81,10 @@ pub mod command {
     pub const PEEK: u64 = 0x5045_454b;
     pub const WHO: u64 = 0x5748_4f3f;
     pub const BENCH: u64 = 0x4245_4e43;
+    pub const SWEEP: u64 = 0x5357_4545;
+    pub const FORGE: u64 = 0x464f_5247;
+    pub const SYSTEM: u64 = 0x5359_5354;
+    pub const IDLE: u64 = 0x4944_4c45;
 }
 
 /// What `FORWARD` changes the target's answer by.
@@ -139,7 +178,7 @@ pub fn ask_until_free(form: Form, to: u64, words: &[u64]) -> Registers {
 
 /// A number that was not there before (splitmix64 of the counter).
 pub fn fresh() -> u64 {
-    let mut z = timer::now().0.wrapping_add((crate::pe::index() as u64) << 56);
+    let mut z = timer::now().0.wrapping_add((pe::index() as u64) << 56);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -102,11 +102,8 @@ pub fn partitions_are_listed_by_info_get() -> Outcome {
         expect("size of a descriptor", answer[3], SIZE as u64)?;
         for (place, partition) in PARTITIONS.iter().enumerate() {
             let offset = place * SIZE;
-            expect(
-                "id and contexts",
-                received(offset) & 0xffff_ffff,
-                partition.id | (partition.contexts << 16),
-            )?;
+            let first = partition.id | (partition.contexts << 16) | (partition.properties << 32);
+            expect("id, contexts and properties", received(offset), first)?;
             expect("first half of the UUID", received(offset + 8), partition.uuid[0])?;
             expect("second half of the UUID", received(offset + 16), partition.uuid[1])?;
         }

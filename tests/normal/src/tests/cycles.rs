@@ -5,7 +5,7 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, RELAY, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
-use crate::{pe, timer};
+use crate::timer;
 
 /// Long enough to be interrupted in.
 const LONG: u64 = 100_000_000;
@@ -15,11 +15,6 @@ const SOON: u64 = 2_000;
 /// FFA_RUN of what FFA_INTERRUPT or FFA_YIELD named.
 pub fn run(target: u64) -> Registers {
     ffa::call(FuncId::Run32, [target])
-}
-
-/// The vCPU of echo on this PE, as FFA_RUN names it.
-fn echo_here() -> u64 {
-    (ECHO.id << 16) | pe::index() as u64
 }
 
 /// It must be FFA_INTERRUPT that names `target`, and the interrupt must be there to take.
@@ -33,7 +28,7 @@ fn expect_preempted(registers: &Registers, target: u64) -> Outcome {
 }
 
 pub fn ffa_run_of_a_waiting_partition_returns_msg_wait() -> Outcome {
-    for target in [echo_here(), RELAY.id << 16] {
+    for target in [ECHO.here(), RELAY.here()] {
         let answer = run(target);
         expect_function("FFA_MSG_WAIT", &answer, FuncId::MsgWait32)?;
         for register in &answer[1..8] {
@@ -45,8 +40,8 @@ pub fn ffa_run_of_a_waiting_partition_returns_msg_wait() -> Outcome {
 
 pub fn ffa_run_of_a_foreign_vcpu_is_invalid() -> Outcome {
     for (what, target) in [
-        ("a vCPU that is pinned to another PE", echo_here() ^ 1),
-        ("a vCPU that a partition does not have", (RELAY.id << 16) | 1),
+        ("a vCPU that is pinned to another PE", ECHO.here() ^ 1),
+        ("a vCPU that a partition does not have", (RELAY.here()) | 1),
         ("a partition that is not there", 0x8011 << 16),
         ("the Normal world", 0),
     ] {
@@ -59,7 +54,7 @@ pub fn yield_returns_to_the_normal_world_and_run_resumes() -> Outcome {
     /// In nanoseconds, with something in both halves.
     const TIMEOUT: u64 = 0x1_0000_1000;
     let form = Form::Direct64;
-    for (partition, target) in [(ECHO, echo_here()), (RELAY, RELAY.id << 16)] {
+    for (partition, target) in [(ECHO, ECHO.here()), (RELAY, RELAY.here())] {
         let yielded = demo::ask(form, partition.id, &[command::YIELD, TIMEOUT]);
         expect_function("FFA_YIELD", &yielded, FuncId::Yield32)?;
         expect("the vCPU that FFA_YIELD names", yielded[1], target)?;
@@ -73,7 +68,7 @@ pub fn a_normal_interrupt_preempts_and_run_resumes() -> Outcome {
     let form = Form::Direct64;
     timer::arm(SOON);
     let preempted = demo::ask(form, ECHO.id, &[command::SPIN, LONG]);
-    expect_preempted(&preempted, echo_here())?;
+    expect_preempted(&preempted, ECHO.here())?;
     expect_answer("iterations", form, ECHO.id, &run(preempted[1]), LONG)
 }
 
@@ -81,7 +76,7 @@ pub fn a_preempted_partition_is_busy_for_requests() -> Outcome {
     let form = Form::Direct32;
     timer::arm(SOON);
     let preempted = demo::ask(form, RELAY.id, &[command::SPIN, LONG]);
-    expect_preempted(&preempted, RELAY.id << 16)?;
+    expect_preempted(&preempted, RELAY.here())?;
     let refused = demo::ask(form, RELAY.id, &[command::ECHO]);
     let resumed = run(preempted[1]);
     expect_error("a request meanwhile", &refused, FfaError::Busy)?;
@@ -98,7 +93,7 @@ pub fn a_chain_unwinds_when_preempted() -> Outcome {
         timer::arm(soon);
         // The Normal world hears of relay, whom it asked, also where the interrupt finds echo.
         let preempted = demo::ask(form, RELAY.id, &[command::FORWARD, ECHO.id, value, LONG]);
-        expect_preempted(&preempted, RELAY.id << 16)?;
+        expect_preempted(&preempted, RELAY.here())?;
         let meanwhile = demo::ask(form, ECHO.id, &[command::ECHO]);
         let resumed = run(preempted[1]);
         expect_answer("the value in the end", form, RELAY.id, &resumed, !value ^ FORWARD_CHANGE)?;

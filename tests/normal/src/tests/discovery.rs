@@ -68,7 +68,6 @@ pub fn calls_of_later_features_are_not_supported() -> Outcome {
         FuncId::MemReclaim,
         FuncId::NotificationBitmapCreate,
         FuncId::NotificationGet,
-        FuncId::RxAcquire,
     ] {
         let asked = ffa::call(FuncId::Features, [u64::from(u32::from(function))]);
         expect_error("FFA_FEATURES", &asked, FfaError::NotSupported)?;
@@ -99,9 +98,7 @@ pub fn partitions_are_listed_by_registers() -> Outcome {
         expect("size of a descriptor", size, 24)?;
         for (partition, descriptor) in PARTITIONS[listed..=current as usize].iter().zip(answer[3..].chunks(3))
         {
-            // Receives direct requests of both kinds; AArch64 (FF-A 1.2, table 6.2).
-            const PROPERTIES: u64 = 0x301;
-            let first = partition.id | (partition.contexts << 16) | (PROPERTIES << 32);
+            let first = partition.id | (partition.contexts << 16) | (partition.properties << 32);
             expect("id, contexts and properties", descriptor[0], first)?;
             expect("first half of the UUID", descriptor[1], partition.uuid[0])?;
             expect("second half of the UUID", descriptor[2], partition.uuid[1])?;

@@ -11,7 +11,7 @@ use crate::pe;
 
 pub fn a_random_value_comes_back_changed() -> Outcome {
     for partition in PARTITIONS {
-        for form in Form::ALL {
+        for &form in partition.forms() {
             let mut words = [0; 14];
             words.fill_with(demo::fresh);
             words[0] = command::ECHO;

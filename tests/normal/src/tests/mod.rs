@@ -3,6 +3,7 @@
 mod buffers;
 mod cycles;
 mod discovery;
+mod hostile;
 mod isolation;
 mod messages;
 mod power;
@@ -64,6 +65,10 @@ tests! {
     cycles::a_normal_interrupt_preempts_and_run_resumes everywhere,
     cycles::a_preempted_partition_is_busy_for_requests,
     cycles::a_chain_unwinds_when_preempted,
+    hostile::a_partition_that_calls_every_function_with_garbage_is_refused everywhere,
+    hostile::a_partition_cannot_forge_calls everywhere,
+    hostile::registers_and_instructions_of_others_are_undefined_in_a_partition everywhere,
+    hostile::a_partition_that_waits_for_an_interrupt_is_preempted everywhere,
     state::x8_to_x17_hold_no_foreign_values everywhere,
     state::registers_of_the_normal_world_survive everywhere,
     state::streaming_mode_of_the_normal_world_survives everywhere,

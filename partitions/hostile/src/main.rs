@@ -1,0 +1,51 @@
+//! The partition `hostile`: tries what is forbidden to partitions, and says what was not refused as it must be.
+#![no_std]
+#![no_main]
+
+mod call;
+mod fatal;
+mod forged;
+mod sweep;
+mod system;
+mod verdict;
+
+use partition::boot::BootInformation;
+use partition::demo::Demo;
+use partition::service::{Request, Service, Vcpu, Words};
+
+/// "SWEE": every function id of FF-A, and many others, with garbage from the seed in word 1. The answer of this and
+/// of the next two commands: how many attempts, how many were not refused as they must be, and of the first of these
+/// what it was and what came of it.
+const SWEEP: u64 = 0x5357_4545;
+/// "FORG": calls that are well-formed and not this partition's to make.
+const FORGE: u64 = 0x464f_5247;
+/// "SYST": system registers and instructions that are not a partition's.
+const SYSTEM: u64 = 0x5359_5354;
+/// "IDLE": waits for an interrupt, and an event.
+const IDLE: u64 = 0x4944_4c45;
+/// "DIE!": does what ends this partition; see [`fatal::commit`].
+const DIE: u64 = 0x4449_4521;
+
+struct Hostile(Demo);
+
+impl Service for Hostile {
+    const NAME: &'static str = "hostile";
+
+    fn new(_: &Vcpu, _: Option<&BootInformation>) -> Self {
+        Self(Demo::default())
+    }
+
+    fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words {
+        let [command, first, second, ..] = request.words;
+        match command {
+            SWEEP => sweep::all(first).words(),
+            FORGE => forged::all(vcpu, request).words(),
+            SYSTEM => system::all().words(),
+            IDLE => system::idle(),
+            DIE => fatal::commit(first, second),
+            _ => self.0.answer(vcpu, request),
+        }
+    }
+}
+
+partition::entry!(Hostile);
