@@ -11,7 +11,7 @@ pub const SPMC: &str = include_str!("../../../manifests/qemu-virt/spmc.dts");
 /// The manifest of a partition there.
 pub const ECHO: &str = include_str!("../../../manifests/qemu-virt/echo.dts");
 /// A manifest with services, regions of all kinds, and buffers.
-pub const REGIONS: &str = include_str!("../../../spmc/manager/src/manifest/golden/regions.dts");
+pub const REGIONS: &str = include_str!("../../../manifests/golden/regions.dts");
 
 /// The bytes that a fuzzer's input stands for. An input that begins with 0 is what follows; any other one is a list
 /// of changes to one of `sound`, three bytes each (where, twice; what), so that every value is reached behind checks

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::error::{Error, Place};
 use super::partition::LAST_IN_BOOT_ORDER;
-use crate::config::{MemoryRange, Own, PartitionConfig, SpmcManifest, Streams, VmEntry};
-use crate::memory::page::{PageRange, Space};
+use crate::config::{MemoryRange, Own, PartitionConfig, Region, SpmcManifest, Streams, VmEntry};
+use crate::memory::page::{Attributes, PageRange, Space};
 
 const OWN_DEVICE: &str = "a device of the SPMC,";
 
@@ -42,7 +42,8 @@ pub fn declared(vm: &VmEntry, declared: &[MemoryRange]) -> Result<(), Error> {
     covered(&memory_of(&vm.name), &vm.memory, false, declared)
 }
 
-/// That a partition's regions are declared, are none of `own_devices`, and do not overlap one another or its image.
+/// That a partition's regions are declared, are none of `own_devices`, and do not overlap one another. A memory region
+/// may lie in the partition's own memory, as a part of it that has a name.
 ///
 /// # Errors
 /// [`Error::Outside`] or [`Error::Overlap`].
@@ -62,11 +63,15 @@ pub fn alone(
             return Err(overlap(&what, &range, OWN_DEVICE, own));
         }
     }
-    let all: Vec<_> = ranges(config).collect();
-    for (place, (what, range)) in all.iter().enumerate() {
-        let earlier = all.iter().take(place).find(|(_, other)| other.overlaps(range));
-        if let Some((other, with)) = earlier {
-            return Err(overlap(what, range, other, with));
+    let grants: Vec<_> = config.grants().collect();
+    for (place, Region { name, range, attributes }) in grants.iter().enumerate() {
+        let what = format!("region {name}");
+        let part = config.memory.contains(range) && !attributes.contains(Attributes::DEVICE);
+        if config.memory.overlaps(range) && !part {
+            return Err(overlap(&what, range, &memory_of(&config.name), &config.memory));
+        }
+        if let Some(other) = grants.iter().take(place).find(|other| other.range.overlaps(range)) {
+            return Err(overlap(&what, range, &format!("region {}", other.name), &other.range));
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::messages;
 use super::regions::{self, Found};
 use super::tree::Node;
 use crate::config::{AbortAction, Contexts, Lifecycle, LiveActivation, Service};
+use crate::memory::page::Attributes;
 
 const SUPPORT: &str = "lifecycle-support";
 const ABORT: &str = "abort-action";
@@ -103,8 +104,8 @@ fn live_activation(
         return Err(root.value(REGISTER, register, limit));
     }
     let node = root.required_child(BUFFER_NODE)?;
-    node.compatible(&["arm,ffa-manifest-live-state-buffer", "arm,ffa-manifest-live-state-buffer-info"])?;
-    let buffer = regions::named(&node, BUFFER, memory)?;
+    node.compatible(&["arm,ffa-manifest,live-state-buffer"])?;
+    let buffer = regions::named(&node, BUFFER, Attributes::READ | Attributes::WRITE, memory)?;
     node.report_unused(&["compatible", BUFFER], &[]);
     Ok(LiveActivation { register, buffer })
 }

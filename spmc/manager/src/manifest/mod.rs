@@ -5,6 +5,7 @@
 //! | `blob` | the structure of a device tree, as a whole |
 //! | `tree` | nodes and typed properties; the only user of the crate `fdt` |
 //! | [`spmc`] | the SPMC manifest |
+//! | `ranges` | its memory nodes |
 //! | [`partition`] | the FF-A manifest of a partition: identity, contexts, entry |
 //! | `messages` | its services, and the messages that it wants |
 //! | `actions` | what interrupts of others do while it runs |
@@ -26,6 +27,7 @@ pub mod load;
 mod messages;
 pub mod package;
 pub mod partition;
+mod ranges;
 mod regions;
 pub mod spmc;
 mod streams;

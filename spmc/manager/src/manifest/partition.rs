@@ -59,7 +59,8 @@ const USED: &[&str] = &[
 ];
 
 /// What is true of every partition here, what older bindings had, and what partitions keep for themselves.
-const KNOWN: &[&str] = &["time-slice-mem", "run-time-model", "mem-size"];
+const KNOWN: &[&str] =
+    &["time-slice-mem", "run-time-model", "stream-endpoint-ids", "debug_name", "mem-size", "image-size"];
 
 /// Reads the manifest of the partition `vm`, whose package is `package`, on a machine whose PEs have the affinities
 /// `cpus`.

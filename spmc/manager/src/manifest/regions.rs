@@ -147,7 +147,9 @@ pub fn attributes(bits: u32, allowed: Attributes) -> Option<(Attributes, Space)>
 pub fn buffers(root: &Node<'_, '_>, memory: &[Found]) -> Result<Option<(PageRange, PageRange)>, Error> {
     let Some(node) = root.child("rx_tx-info") else { return Ok(None) };
     node.compatible(&["arm,ffa-manifest-rx_tx-buffer"])?;
-    let (rx, tx) = (named(&node, "rx-buffer", memory)?, named(&node, "tx-buffer", memory)?);
+    // The SPMC alone writes into an RX buffer.
+    let rx = named(&node, "rx-buffer", Attributes::READ, memory)?;
+    let tx = named(&node, "tx-buffer", Attributes::READ | Attributes::WRITE, memory)?;
     if rx.overlaps(&tx) {
         return Err(node.value("tx-buffer", tx, "another region than `rx-buffer`"));
     }
@@ -159,16 +161,22 @@ pub fn buffers(root: &Node<'_, '_>, memory: &[Found]) -> Result<Option<(PageRang
     Ok(Some((rx, tx)))
 }
 
-/// The memory region that a property names by its phandle, which the partition and the SPMC write to.
-pub fn named(node: &Node<'_, '_>, property: &'static str, memory: &[Found]) -> Result<PageRange, Error> {
+/// The memory region that a property names by its phandle, in which the partition must have `rights`.
+pub fn named(
+    node: &Node<'_, '_>,
+    property: &'static str,
+    rights: Attributes,
+    memory: &[Found],
+) -> Result<PageRange, Error> {
     let phandle = node.number(property, 0..=u32::MAX)?;
     let found = memory.iter().find(|found| found.phandle == Some(phandle));
     let region = found.map(|found| &found.memory.region).ok_or_else(|| {
         node.value(property, format_args!("{phandle:#x}"), "the phandle of one of /memory-regions")
     })?;
-    let rights = region.attributes.contains(Attributes::READ | Attributes::WRITE);
-    if !rights || region.range.space() != Space::Secure {
-        return Err(node.value(property, &region.name, "a region that is secure, readable and writable"));
+    if !region.attributes.contains(rights) || region.range.space() != Space::Secure {
+        let writable = if rights.contains(Attributes::WRITE) { " and writable" } else { "" };
+        let limit = format!("a region that is secure and readable{writable}");
+        return Err(node.value(property, &region.name, limit));
     }
     Ok(region.range)
 }

@@ -5,15 +5,14 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::error::Error;
+use super::ranges;
 use super::tree::{Node, Tree};
-use crate::config::{MemoryRange, SmcAccess, SpmcManifest, VmEntry};
+use crate::config::{SmcAccess, SpmcManifest, VmEntry};
 use crate::endpoint::{EndpointId, MAX_PARTITIONS, PartitionIndex};
 use crate::memory::page::{ADDRESS_LIMIT, PAGE_SIZE, PageRange, Space};
 
 /// The most PEs; a context's number within its partition has 8 bits.
 pub const MAX_CPUS: usize = 256;
-/// The most ranges in all memory nodes together.
-pub const MAX_RANGES: usize = 64;
 /// The most entries of a `smc_whitelist`.
 pub const MAX_SMCS: usize = 32;
 /// The longest `debug_name`, in bytes.
@@ -35,7 +34,10 @@ pub fn parse(bytes: &[u8]) -> Result<SpmcManifest, Error> {
     let image = attribute(&root.required_child("attribute")?)?;
     let cpus = cpus(&root.required_child("cpus")?)?;
     let vms = hypervisor(&root.required_child("hypervisor")?)?;
-    let memory = memory(&root)?;
+    let memory = ranges::memory(&root)?;
+    let mut used = ranges::names(&root);
+    used.extend(["compatible", "attribute", "hypervisor", "cpus"]);
+    root.report_unused(&used, &["chosen", "tpm_event_log", "sp_packages"]);
     Ok(SpmcManifest { image, cpus, vms, memory })
 }
 
@@ -109,7 +111,7 @@ fn numbers(node: &Node<'_, '_>, property: &'static str, cells: u8) -> Result<Vec
 }
 
 /// The number that cells hold together, the most significant first.
-fn join(cells: &[u32]) -> u64 {
+pub fn join(cells: &[u32]) -> u64 {
     cells.iter().fold(0, |high, low| high << 32 | u64::from(*low))
 }
 
@@ -202,55 +204,4 @@ fn page_aligned(
     } else {
         Err(node.value(property, format_args!("{value:#x}"), format!("a multiple of {PAGE_SIZE:#x}")))
     }
-}
-
-/// The ranges of all nodes whose `device_type` is one of the four kinds.
-fn memory(root: &Node<'_, '_>) -> Result<Vec<MemoryRange>, Error> {
-    // Defaults as Devicetree 0.4, 2.3.5, gives them.
-    let address_cells = root.optional_number("#address-cells", 1..=2_u8)?.unwrap_or(2);
-    let size_cells = root.optional_number("#size-cells", 1..=2_u8)?.unwrap_or(1);
-    let mut ranges: Vec<MemoryRange> = Vec::new();
-    for node in root.children() {
-        let (space, device) = match node.optional::<&str>("device_type")? {
-            Some("memory") => (Space::Secure, false),
-            Some("ns-memory") => (Space::Normal, false),
-            Some("device-memory") => (Space::Secure, true),
-            Some("ns-device-memory") => (Space::Normal, true),
-            _ => continue,
-        };
-        let cells: Vec<u32> = node.required("reg")?;
-        let entries = cells.chunks_exact(usize::from(address_cells + size_cells));
-        if !entries.remainder().is_empty() {
-            let limit = format!("pairs of {address_cells} cells of address and {size_cells} of size");
-            return Err(node.value("reg", format_args!("{} cells", cells.len()), limit));
-        }
-        for entry in entries {
-            let (address, size) = entry.split_at(usize::from(address_cells));
-            let (address, size) = (join(address), join(size));
-            let range = PageRange::from_bytes(space, address, size).map_err(|error| {
-                let value = format_args!("{address:#x}, {size:#x} bytes").to_string();
-                node.value("reg", value, format!("a range of whole pages below 48 bits, and this {error}"))
-            })?;
-            distinct(&node, &range, device, &ranges)?;
-            ranges.push(MemoryRange { range, device });
-        }
-        node.report_unused(&["device_type", "reg"], &[]);
-    }
-    if ranges.len() > MAX_RANGES {
-        let (node, count) = (root.path().to_string(), ranges.len());
-        return Err(Error::TooMany { node, what: "ranges in memory nodes", count, limit: MAX_RANGES });
-    }
-    Ok(ranges)
-}
-
-/// That no page is declared as memory of both worlds.
-fn distinct(node: &Node<'_, '_>, new: &PageRange, device: bool, known: &[MemoryRange]) -> Result<(), Error> {
-    let clash = known.iter().find(|other| {
-        !device && !other.device && other.range.space() != new.space() && other.range.overlaps(new)
-    });
-    clash.map_or(Ok(()), |other| {
-        let what = format!("{}: `reg`", node.path());
-        let with = format!("the other world's memory {}", other.range);
-        Err(Error::Overlap { what, range: new.to_string(), with })
-    })
 }

@@ -148,8 +148,15 @@ fn ranges_that_touch_are_one_range() {
 #[test]
 fn a_partition_does_not_overlap_itself() {
     let declared = spmc_of(SPMC).unwrap().memory;
-    let mut config = config(0, 0xe20_0000, 0);
-    config.regions.push(memory(range(0xe23_f000, 0xe24_0000)));
-    let message = check::alone(&config, &declared, &own().devices).unwrap_err().to_string();
-    assert_eq!(message, "region r 0xe23f000..0xe240000 overlaps memory of p0 0xe200000..0xe240000");
+    let refused = |regions: &[PageRange]| {
+        let mut config = config(0, 0xe20_0000, 0);
+        config.regions.extend(regions.iter().copied().map(memory));
+        check::alone(&config, &declared, &[]).map_err(|error| error.to_string())
+    };
+    let message = "region r 0xe23f000..0xe241000 overlaps memory of p0 0xe200000..0xe240000";
+    assert_eq!(refused(&[range(0xe23_f000, 0xe24_1000)]).unwrap_err(), message);
+    let part = range(0xe23_f000, 0xe24_0000);
+    assert_eq!(refused(&[part]), Ok(()), "a part of its own memory that has a name");
+    let message = "region r 0xe23f000..0xe240000 overlaps region r 0xe23f000..0xe240000";
+    assert_eq!(refused(&[part, part]).unwrap_err(), message);
 }

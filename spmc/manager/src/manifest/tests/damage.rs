@@ -6,7 +6,7 @@ use super::*;
 /// Reads bytes as every kind of manifest.
 fn read(bytes: &[u8]) -> bool {
     let spmc = manifest::parse(bytes).is_ok();
-    spmc | partition::parse(bytes, &vm(4), &PACKAGE, &CPUS).is_ok()
+    spmc | partition::parse(bytes, &vm(1), &PACKAGE, &CPUS).is_ok()
 }
 
 #[test]

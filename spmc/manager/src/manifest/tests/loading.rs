@@ -7,59 +7,13 @@ use arm_ffa::boot_info::{BootInfoContents, BootInfoIterator, BootInfoStdId, Boot
 
 use super::super::package::PackageError;
 use super::super::{boot_info, load};
+use super::ram::{Ram, header};
 use super::*;
-use crate::hardware::{AccessFault, Memory};
-use crate::memory::page::Pa;
 
 const BASE: u64 = 0xe20_0000;
 
-/// Secure memory from [`BASE`] on.
-struct Ram(Vec<u8>);
-
-impl Ram {
-    fn at(&mut self, address: Pa, length: usize) -> Result<&mut [u8], AccessFault> {
-        let start = address
-            .address
-            .checked_sub(BASE)
-            .filter(|_| address.space == Space::Secure)
-            .ok_or(AccessFault)?;
-        self.0.get_mut(start as usize..).and_then(|rest| rest.get_mut(..length)).ok_or(AccessFault)
-    }
-}
-
-impl Memory for Ram {
-    fn read(&mut self, from: Pa, into: &mut [u8]) -> Result<(), AccessFault> {
-        into.copy_from_slice(self.at(from, into.len())?);
-        Ok(())
-    }
-    fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
-        self.at(to, bytes.len())?.copy_from_slice(bytes);
-        Ok(())
-    }
-    fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
-        self.at(to, length as usize)?.fill(0);
-        Ok(())
-    }
-}
-
-fn header(version: u32, manifest: (u32, u32), image: (u32, u32)) -> [u8; 24] {
-    let words = [u32::from_le_bytes(*b"SPKG"), version, manifest.0, manifest.1, image.0, image.1];
-    let mut bytes = [0; 24];
-    bytes.chunks_exact_mut(4).zip(words).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
-    bytes
-}
-
-/// A package of 256 KB.
-fn package(source: &str) -> Vec<u8> {
-    let manifest = dts::compile(source);
-    let mut bytes = vec![0; 0x4_0000];
-    bytes[..24].copy_from_slice(&header(2, (0x1000, manifest.len() as u32), (0x4000, 0x1000)));
-    bytes[0x1000..0x1000 + manifest.len()].copy_from_slice(&manifest);
-    bytes
-}
-
 fn ram(first: &str, second: &str) -> Ram {
-    Ram([package(first), package(second)].concat())
+    Ram::with(&[(BASE, first), (BASE + 0x4_0000, second)])
 }
 
 fn loaded(ram: &mut Ram) -> Vec<String> {
@@ -124,14 +78,14 @@ fn all_packages_of_the_manifest_are_loaded() {
 #[test]
 fn one_bad_package_stops_that_partition_only() {
     let mut damaged = ram(ECHO, RELAY);
-    damaged.0[0] = b'X';
+    damaged.bytes[0] = b'X';
     assert_eq!(loaded(&mut damaged), ["relay"]);
     assert_eq!(
         loaded(&mut ram(ECHO, &changed(RELAY, "exception-level = <2>", "exception-level = <1>"))),
         ["echo"]
     );
     assert_eq!(loaded(&mut ram(ECHO, &changed(RELAY, "boot-order = <1>", "boot-order = <0>"))), ["echo"]);
-    assert_eq!(loaded(&mut Ram(package(ECHO))), ["echo"], "memory behind echo faults");
+    assert_eq!(loaded(&mut Ram::with(&[(BASE, ECHO)])), ["echo"], "memory behind echo faults");
 }
 
 #[test]
@@ -155,15 +109,15 @@ fn boot_information_points_to_the_manifest_in_the_package() {
     let mut ram = ram(ECHO, RELAY);
     loaded(&mut ram);
     let dtb = dts::compile(ECHO);
-    let word = |at: usize| u32::from_le_bytes(*ram.0[at..].first_chunk().unwrap());
+    let word = |at: usize| u32::from_le_bytes(*ram.bytes[at..].first_chunk().unwrap());
     let header: Vec<u32> = (0..8).map(|index| word(index * 4)).collect();
     // FF-A 1.2, table 5.8.
     assert_eq!(header, [0xFFA, 0x1_0002, 0x1000 + dtb.len() as u32, 32, 1, 32, 0, 0]);
     // Table 5.9: type 0 (FDT), flags 0, size, address.
-    assert_eq!(&ram.0[32..48], b"ffa-manifest\0\0\0\0");
+    assert_eq!(&ram.bytes[32..48], b"ffa-manifest\0\0\0\0");
     let rest: Vec<u32> = (12..16).map(|index| word(index * 4)).collect();
     assert_eq!(rest, [0, dtb.len() as u32, BASE as u32 + 0x1000, 0]);
-    assert_eq!(&ram.0[0x1000..0x1000 + dtb.len()], dtb, "the manifest itself stays as it is");
+    assert_eq!(&ram.bytes[0x1000..0x1000 + dtb.len()], dtb, "the manifest itself stays as it is");
 }
 
 #[test]
@@ -213,10 +167,10 @@ fn a_hob_list_that_is_asked_for_must_be_in_the_package() {
     let asks = changed(ECHO, "ffa_manifest;", "hob_list;");
     assert_eq!(loaded(&mut ram(&asks, RELAY)), ["relay"]);
     let mut with_list = ram(&asks, RELAY);
-    with_list.0[0x2000..0x2004].copy_from_slice(&[1, 0, 56, 0]);
-    with_list.0[0x2038..0x203C].copy_from_slice(&[0xFF, 0xFF, 8, 0]);
+    with_list.bytes[0x2000..0x2004].copy_from_slice(&[1, 0, 56, 0]);
+    with_list.bytes[0x2038..0x203C].copy_from_slice(&[0xFF, 0xFF, 8, 0]);
     assert_eq!(loaded(&mut with_list), ["echo", "relay"]);
-    let word = |at: usize| u32::from_le_bytes(*with_list.0[at..].first_chunk().unwrap());
+    let word = |at: usize| u32::from_le_bytes(*with_list.bytes[at..].first_chunk().unwrap());
     assert_eq!([word(48), word(52), word(56)], [1, 64, BASE as u32 + 0x2000]);
 }
 
@@ -224,7 +178,7 @@ fn a_hob_list_that_is_asked_for_must_be_in_the_package() {
 fn boot_information_must_fit_below_the_manifest() {
     let mut tight = ram(ECHO, RELAY);
     let manifest = dts::compile(ECHO);
-    tight.0[..24].copy_from_slice(&header(2, (0x38, manifest.len() as u32), (0x4000, 0x1000)));
-    tight.0[0x38..0x38 + manifest.len()].copy_from_slice(&manifest);
+    tight.bytes[..24].copy_from_slice(&header(2, (0x38, manifest.len() as u32), (0x4000, 0x1000)));
+    tight.bytes[0x38..0x38 + manifest.len()].copy_from_slice(&manifest);
     assert_eq!(loaded(&mut tight), ["relay"]);
 }

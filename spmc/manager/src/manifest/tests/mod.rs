@@ -2,8 +2,11 @@
 
 mod between;
 mod damage;
+mod golden;
 mod loading;
 mod partitions;
+mod ram;
+mod said;
 mod spmc;
 mod structure;
 
@@ -20,9 +23,20 @@ use crate::memory::page::{PageRange, Space};
 pub const SPMC: &str = include_str!("../../../../../manifests/qemu-virt/spmc.dts");
 pub const ECHO: &str = include_str!("../../../../../manifests/qemu-virt/echo.dts");
 pub const RELAY: &str = include_str!("../../../../../manifests/qemu-virt/relay.dts");
-pub const OP_TEE: &str = include_str!("../golden/op-tee.dts");
-pub const OP_TEE_SPMC: &str = include_str!("../golden/op-tee-spmc.dts");
-pub const REGIONS: &str = include_str!("../golden/regions.dts");
+pub const OP_TEE: &str = include_str!("../../../../../manifests/golden/op-tee/op-tee.dts");
+pub const OP_TEE_1_1: &str = include_str!("../../../../../manifests/golden/op-tee/op-tee-1.1.dts");
+pub const OP_TEE_SPMC: &str = include_str!("../../../../../manifests/golden/op-tee/spmc.dts");
+pub const OP_TEE_SPMC_ASCENDING: &str =
+    include_str!("../../../../../manifests/golden/op-tee/spmc-ascending.dts");
+pub const OP_TEE_SPMC_BARE: &str = include_str!("../../../../../manifests/golden/op-tee/spmc-bare.dts");
+pub const FVP_SPMC: &str = include_str!("../../../../../manifests/golden/fvp/spmc.dts");
+pub const FVP_PRIMARY: &str = include_str!("../../../../../manifests/golden/fvp/primary.dts");
+pub const FVP_SECONDARY: &str = include_str!("../../../../../manifests/golden/fvp/secondary.dts");
+pub const FVP_TERTIARY: &str = include_str!("../../../../../manifests/golden/fvp/tertiary.dts");
+pub const FVP_LIVE: &str = include_str!("../../../../../manifests/golden/fvp/live.dts");
+pub const FVP_SERVICES: &str = include_str!("../../../../../manifests/golden/fvp/services.dts");
+pub const FVP_EL0: &str = include_str!("../../../../../manifests/golden/fvp/el0.dts");
+pub const REGIONS: &str = include_str!("../../../../../manifests/golden/regions.dts");
 
 /// What the SPMC has for itself on QEMU virt: memory, the GIC, and the GPIO that ends the machine.
 pub fn own() -> Own {
@@ -40,8 +54,8 @@ pub fn changed(source: &str, old: &str, new: &str) -> String {
     source.replacen(old, new, 1)
 }
 
-/// The affinities of the PEs of QEMU virt.
-pub const CPUS: [u64; 4] = [0, 1, 2, 3];
+/// The affinities of four PEs.
+pub const CPUS: [u64; 4] = [0, 1, 0x100, 0x1_0200];
 
 pub fn range(start: u64, end: u64) -> PageRange {
     PageRange::from_bytes(Space::Secure, start, end - start).unwrap()
@@ -79,5 +93,8 @@ pub fn refused(source: &str, old: &str, new: &str) -> String {
 
 /// All blobs that damage is done to.
 pub fn blobs() -> Vec<Vec<u8>> {
-    [SPMC, ECHO, RELAY, OP_TEE, OP_TEE_SPMC, REGIONS].iter().map(|source| dts::compile(source)).collect()
+    [SPMC, ECHO, RELAY, OP_TEE, OP_TEE_SPMC, FVP_PRIMARY, FVP_LIVE, REGIONS]
+        .iter()
+        .map(|source| dts::compile(source))
+        .collect()
 }
