@@ -122,6 +122,15 @@ pub struct World {
 /// Frames that no world uses. The manager keeps its frames for ever; a fuzzer makes worlds by the million.
 static FRAMES: Mutex<Vec<&'static [TableFrame]>> = Mutex::new(Vec::new());
 
+/// At least this many frames for tables.
+fn frames(count: usize) -> &'static [TableFrame] {
+    let mut unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match unused.iter().position(|frames| frames.len() >= count) {
+        Some(place) => unused.swap_remove(place),
+        None => (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak(),
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         FRAMES.lock().unwrap_or_else(PoisonError::into_inner).push(self.frames);
@@ -142,24 +151,27 @@ impl World {
     }
 
     /// A machine on which TF-A has loaded these.
+    #[must_use]
+    pub fn loaded_with(blobs: &Blobs) -> Arc<Self> {
+        Self::loaded_by(blobs, &[])
+    }
+
+    /// As [`World::loaded_with`], where EL3 has logical partitions: the three words of each one's entry.
     ///
     /// # Panics
     /// If the SPMC manifest cannot be read.
     #[must_use]
-    pub fn loaded_with(blobs: &Blobs) -> Arc<Self> {
+    pub fn loaded_by(blobs: &Blobs, logical: &[[u64; 3]]) -> Arc<Self> {
         let spmc = manifest::spmc::parse(&blobs.spmc).expect("the SPMC manifest is good");
         let ranges: Vec<PageRange> = spmc.memory.iter().filter(|m| !m.device).map(|m| m.range).collect();
         let mut machine = Machine::new(&ranges);
+        machine.set_logical(logical);
         for (address, package) in &blobs.packages {
             machine.write(Pa::secure(*address), package).expect("a package lies in memory");
         }
         let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
         let own = Own { memory: own, devices: Vec::new() };
-        let count = 32 * blobs.packages.len();
-        let mut unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused = unused.iter().position(|frames| frames.len() >= count).map(|at| unused.swap_remove(at));
-        let frames =
-            unused.unwrap_or_else(|| (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak());
+        let frames = frames(32 * blobs.packages.len());
         let pool = Pool::new(frames, 0xe18_0000);
         let spmc = Spmc::new(&spmc, &own, &pool, &mut machine).expect("the machine is fit");
         Arc::new(Self { spmc, contexts: Mutex::default(), machine, frames })

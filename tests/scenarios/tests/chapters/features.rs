@@ -181,3 +181,15 @@ fn a_call_that_is_not_of_ffa_answers_as_smccc_says() {
         }
     }
 }
+#[test]
+fn features_take_no_input_properties() {
+    for version in VERSIONS {
+        for mut pe in World::callers(version) {
+            for asked in [id::REQUEST, id::VERSION, 0x8400_0066, 0xC400_0066, 0x8400_0074, 1, 4] {
+                for property in [1, 2, 0x8000_0000] {
+                    pe.refused(&[id::FEATURES, asked, property], code::NOT_SUPPORTED);
+                }
+            }
+        }
+    }
+}
