@@ -65,16 +65,16 @@ impl Stack {
         self.boot_from(&self.flash, pes, arguments)
     }
 
-    /// Boots it from a flash in which `damage` changed something, on one PE.
+    /// Boots it from a flash in which `damage` changed something.
     ///
     /// # Errors
     /// If `damage` fails or QEMU cannot be run.
-    pub fn boot_damaged(&self, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
+    pub fn boot_damaged(&self, pes: u32, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
         let mut content = fs::read(&self.flash)?;
         damage(&mut content)?;
         let damaged = self.flash.with_extension("damaged");
         fs::write(&damaged, content)?;
-        self.boot_from(&damaged, 1, &[])
+        self.boot_from(&damaged, pes, &[])
     }
 
     fn boot_from(&self, flash: &Path, pes: u32, arguments: &[&str]) -> Result<Consoles> {

@@ -167,6 +167,6 @@ mod tests {
         let known = Known::gather().unwrap();
         assert!(known.host.contains_key("the_project_s_own_tests_are_known"));
         assert!(known.target.contains_key("version_is_negotiated"));
-        assert!(known.target.contains_key("a crash is reported and ends the machine"));
+        assert!(known.target.contains_key("a crash on each PE is reported and ends the machine"));
     }
 }
