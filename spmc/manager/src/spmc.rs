@@ -93,9 +93,8 @@ impl Spmc {
     /// All execution contexts, in the order of their slots, and what the MMU needs to run them.
     pub fn contexts(&self) -> impl Iterator<Item = (VcpuId, Translation)> + '_ {
         self.partitions().flat_map(|partition| {
-            let count = partition.vcpu_count() as u16;
             let translation = partition.translation();
-            (0..count).filter_map(|index| partition.vcpu_id(index)).map(move |vcpu| (vcpu, translation))
+            partition.contexts().iter().map(move |context| (context.id(), translation))
         })
     }
 

@@ -4,42 +4,34 @@ use arm_ffa::FfaError;
 
 use super::{Caller, Entry, Outcome, buffers, interrupts, lifecycle};
 use crate::abi::{self, V1_2};
-use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
-use crate::state::partition::Partition;
+use crate::state::partition::{Context, Partition};
 use crate::state::vcpu::{Found, Resumed};
 use crate::state::{ModelKind, Requester};
 
 /// FFA_RUN: w1 the vCPU that is to run on this PE.
 pub fn run(at: &mut Entry<'_>) -> Outcome {
-    let (partition, target) = target(at)?;
+    let (partition, context) = target(at)?;
+    let (target, vcpu) = (context.id(), context.vcpu());
     if partition.is_aborted() {
         return Err(FfaError::Aborted);
     }
     let on = at.cpu.id();
-    let vcpu = partition.vcpu(target);
-    let Resumed { found, model, interrupt } = match at.caller {
+    let Resumed { found, model } = match at.caller {
         Caller::Normal => {
             let is_gone = |vcpu| at.spmc.partition_of(vcpu).is_aborted();
             vcpu.lock(&mut at.held).0.run(on, is_gone)?
         }
         Caller::Partition(own, caller) => {
             let resumed = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
-            let own = own.vcpu(caller);
-            match (resumed.interrupt, at.cpu.model()) {
-                // FF-A 1.2, 8.2.4: who handled the interrupt waits again.
-                (Some(_), ModelKind::Interrupt) => {
-                    own.lock(&mut at.held).0.wait();
-                    at.let_go_of(caller);
-                }
-                _ => own.lock(&mut at.held).0.call(),
+            if resumed.found == Found::Displaced && at.cpu.model() == ModelKind::Interrupt {
+                interrupts::done(at, own, caller);
+            } else {
+                own.vcpu(caller).lock(&mut at.held).0.call();
             }
             resumed
         }
     };
-    if let Some(id) = interrupt {
-        at.hw.finish(id.into());
-    }
     if partition.queues_normal_interrupts() {
         at.hold_normal_for(target);
     }
@@ -52,20 +44,20 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
             abi::success(at.frame);
             Deliver::Message
         }
-        Found::Preempted => Deliver::Resume,
+        Found::Preempted | Found::Displaced => Deliver::Resume,
     };
     Ok(at.to_partition(target, model, deliver))
 }
 
 /// The vCPU that FFA_RUN names: one that exists, is not the caller's own, and may run on this PE.
-fn target<'a>(at: &Entry<'a>) -> Result<(&'a Partition, VcpuId), FfaError> {
+fn target<'a>(at: &Entry<'a>) -> Result<(&'a Partition, &'a Context), FfaError> {
     let (id, index) = abi::run_target(at.frame);
     if id == at.caller.id() {
         return Err(FfaError::InvalidParameters);
     }
     let partition = at.partition(id).ok_or(FfaError::InvalidParameters)?;
-    let here = partition.vcpu_on(at.cpu.id()).ok_or(FfaError::InvalidParameters)?;
-    if u16::from(here.index()) != index {
+    let here = partition.context_on(at.cpu.id()).ok_or(FfaError::InvalidParameters)?;
+    if u16::from(here.id().index()) != index {
         return Err(FfaError::InvalidParameters);
     }
     Ok((partition, here))
@@ -86,14 +78,14 @@ pub fn msg_wait(at: &mut Entry<'_>) -> Outcome {
         // An RX buffer that is empty or was never mapped needs no release.
         let _ = buffers::release_rx(at);
     }
-    let interrupted = partition.vcpu(vcpu).lock(&mut at.held).0.wait();
+    if at.cpu.model() == ModelKind::Interrupt {
+        return Ok(interrupts::handled(at, partition, vcpu));
+    }
+    partition.vcpu(vcpu).lock(&mut at.held).0.wait();
     if at.cpu.model() == ModelKind::Init {
         return Ok(lifecycle::initialised(at, vcpu));
     }
     at.let_go_of(vcpu);
-    if let Some(interrupted) = interrupted {
-        return Ok(interrupts::handled(at, vcpu, interrupted));
-    }
     abi::msg_wait(at.frame);
     Ok(at.to_normal(Deliver::Message))
 }
@@ -111,9 +103,13 @@ pub fn give_up(at: &mut Entry<'_>) -> Outcome {
     Ok(give_back(at, requester, Deliver::Message))
 }
 
-/// FFA_INTERRUPT as a call of a partition: it is the SPMC's to say.
-pub fn interrupt(_: &mut Entry<'_>) -> Outcome {
-    Err(FfaError::Denied)
+/// FFA_INTERRUPT as a call: the SPMD says that a secure interrupt took the PE from the Normal world. It is not for a
+/// partition to say.
+pub fn interrupt(at: &mut Entry<'_>) -> Outcome {
+    match at.caller {
+        Caller::Normal => Ok(interrupts::in_normal_world(at)),
+        Caller::Partition(..) => Err(FfaError::Denied),
+    }
 }
 
 /// The PE goes back to whoever waits for the context that just left it.

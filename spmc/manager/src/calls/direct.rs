@@ -98,7 +98,8 @@ fn enter(
     deliver: Deliver,
 ) -> Outcome {
     // A pinned partition has no context on a PE beyond its last one.
-    let target = receiver.vcpu_on(at.cpu.id()).ok_or(FfaError::Denied)?;
+    let context = receiver.context_on(at.cpu.id()).ok_or(FfaError::Denied)?;
+    let target = context.id();
     if receiver.is_aborted() {
         return Err(FfaError::Aborted);
     }
@@ -108,7 +109,7 @@ fn enter(
         Caller::Partition(_, vcpu) => Requester::Partition(vcpu),
     };
     let on = at.cpu.id();
-    receiver.vcpu(target).lock(&mut at.held).0.claim(on, Request { from, kind })?;
+    context.vcpu().lock(&mut at.held).0.claim(on, Request { from, kind })?;
     match at.caller {
         Caller::Partition(partition, vcpu) => partition.vcpu(vcpu).lock(&mut at.held).0.call(),
         // What EL3 asks for runs in SPMC-scheduled mode: the Normal world's interrupts wait (FF-A 1.2, 9.3).

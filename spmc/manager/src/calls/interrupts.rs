@@ -7,8 +7,9 @@ use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
+use crate::state::partition::Partition;
 use crate::state::vcpu::Handler;
-use crate::state::{Interrupted, Intid, Preemptor};
+use crate::state::{Interrupted, Intid};
 
 /// A physical interrupt took the PE from the partition that ran.
 pub fn interrupted(at: &mut Entry<'_>) -> Next {
@@ -24,7 +25,7 @@ pub fn interrupted(at: &mut Entry<'_>) -> Next {
     }
     // Where interrupts of the Normal world are held, this one has gone away.
     if acknowledged == Acknowledged::Normal && !at.cpu.holds_normal() {
-        let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt(Preemptor::Normal);
+        let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt();
         if let Some(requester) = requester {
             abi::interrupt(at.frame, vcpu);
             return cycles::give_back(at, requester, Deliver::Message);
@@ -51,17 +52,17 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
     let Some((intid, owner)) = owner.filter(|(_, owner)| !owner.is_aborted()) else {
         return unexpected(at, id, "belongs to nobody");
     };
-    let interrupted = from.map_or(Interrupted::Normal(intid), Interrupted::Partition);
-    let found = owner.vcpu_on(at.cpu.id()).and_then(|target| {
-        let (how, model) = owner.vcpu(target).lock(&mut at.held).0.handle(at.cpu.id(), interrupted)?;
-        Some((target, how, model))
+    let interrupted =
+        from.map_or(Interrupted::Normal(intid), |preempted| Interrupted::Partition(intid, preempted));
+    let found = owner.context_on(at.cpu.id()).and_then(|target| {
+        let (how, model) = target.vcpu().lock(&mut at.held).0.handle(at.cpu.id(), interrupted)?;
+        Some((target.id(), how, model))
     });
     let Some((target, how, model)) = found else {
         return unexpected(at, id, "comes while its owner cannot take it");
     };
-    if let Some(preempted) = from {
-        let by = Preemptor::Partition { id: intid, handler: target };
-        at.spmc.partition_of(preempted).vcpu(preempted).lock(&mut at.held).0.preempt(by);
+    if let Some(displaced) = from {
+        at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
     }
     match (how, from) {
         // FF-A 1.2, 9.3: handling runs in SPMC-scheduled mode, in which the Normal world's interrupts wait.
@@ -69,30 +70,56 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
             at.hold_normal_for(target);
             abi::handle_interrupt(at.frame, id);
         }
-        // It goes on as in its own model, and runs whom the interrupt took the PE from when it has handled it.
-        (Handler::Blocked, Some(preempted)) => abi::interrupt(at.frame, preempted),
+        // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
+        (Handler::Blocked, Some(displaced)) => {
+            at.hw.finish(id);
+            abi::interrupt(at.frame, displaced);
+        }
     }
     Some(at.to_partition(target, model, Deliver::Message))
 }
 
-/// `handler` has handled the interrupt: whom it took the PE from goes on.
-pub fn handled(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
-    let preempted = match interrupted {
-        Interrupted::Partition(vcpu) => vcpu,
-        Interrupted::Normal(id) => {
-            at.hw.finish(id.into());
+/// FFA_MSG_WAIT of a context that runs to handle an interrupt: whom it took the PE from goes on.
+#[cold]
+pub fn handled(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Next {
+    let interrupted = done(at, partition, handler);
+    resume(at, interrupted.expect("the PE and its context agree on the model"))
+}
+
+/// The context that runs to handle an interrupt has ended: whom it took the PE from goes on.
+#[cold]
+pub fn give_up(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
+    let (Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted;
+    at.hw.finish(id.into());
+    resume(at, interrupted)
+}
+
+/// Whom an interrupt took the PE from goes on.
+fn resume(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
+    let displaced = match interrupted {
+        Interrupted::Partition(_, vcpu) => vcpu,
+        Interrupted::Normal(_) => {
             abi::normal_world_resume(at.frame);
             return at.to_normal(Deliver::Message);
         }
     };
-    let partition = at.spmc.partition_of(preempted);
-    let found = partition.vcpu(preempted).lock(&mut at.held).0.handled(handler);
-    let (id, model) = found.expect("a context that was preempted waits for its preemptor");
-    at.hw.finish(id.into());
+    let partition = at.spmc.partition_of(displaced);
+    let model = partition.vcpu(displaced).lock(&mut at.held).0.handled();
+    let model = model.expect("a displaced context waits for the handler");
     if partition.is_aborted() {
-        return lifecycle::abandon(at, preempted);
+        return lifecycle::abandon(at, displaced);
     }
-    at.to_partition(preempted, model, Deliver::Resume)
+    at.to_partition(displaced, model, Deliver::Resume)
+}
+
+/// `handler`, which runs to handle an interrupt, has done so and waits again (FF-A 1.2, 8.2.4): whom it displaced.
+pub fn done(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Option<Interrupted> {
+    let interrupted = partition.vcpu(handler).lock(&mut at.held).0.handling();
+    at.let_go_of(handler);
+    if let Some(Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted {
+        at.hw.finish(id.into());
+    }
+    interrupted
 }
 
 /// An interrupt that cannot be delivered is masked, counted and reported.

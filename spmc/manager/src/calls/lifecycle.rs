@@ -26,8 +26,9 @@ pub fn initialised(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
 fn start_next(at: &mut Entry<'_>) -> Next {
     while let Some(place) = at.cpu.next_in_boot() {
         let Some(partition) = at.spmc.in_boot_order(place) else { break };
-        let Some(vcpu) = partition.vcpu_on(at.cpu.id()) else { continue };
-        if partition.is_aborted() || !partition.vcpu(vcpu).lock(&mut at.held).0.start(at.cpu.id()) {
+        let Some(context) = partition.context_on(at.cpu.id()) else { continue };
+        let vcpu = context.id();
+        if partition.is_aborted() || !context.vcpu().lock(&mut at.held).0.start(at.cpu.id()) {
             continue;
         }
         let is_primary = partition.begin();
@@ -85,7 +86,7 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     abi::error(at.frame, FfaError::Aborted);
     match model {
         Some(Model::Init) => start_next(at),
-        Some(Model::Interrupt(interrupted)) => interrupts::handled(at, vcpu, interrupted),
+        Some(Model::Interrupt(interrupted)) => interrupts::give_up(at, interrupted),
         Some(model) => cycles::give_back(at, model.requester(), Deliver::Message),
         None => at.to_normal(Deliver::Message),
     }

@@ -15,7 +15,7 @@ mod monitor;
 mod power;
 mod table;
 
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, FuncId};
 
 use crate::abi;
 use crate::endpoint::{EndpointId, PartitionIndex, VcpuId};
@@ -132,17 +132,13 @@ impl From<Refusal> for FfaError {
 
 /// A call of the Normal world, handed over by the SPMD.
 pub fn normal(at: &mut Entry<'_>) -> Next {
-    use arm_ffa::FuncId::{Interrupt32, MsgSendDirectReq32};
     let function = abi::function(at.frame);
-    // Only the SPMD can have the SPMD's id as the source: it refuses it to the Normal world.
-    if function == MsgSendDirectReq32 as u32 && abi::endpoints(at.frame).0 == EndpointId::SPMD {
+    // The SPMD lets nobody in the Normal world use its id.
+    if abi::endpoints(at.frame).0 == EndpointId::SPMD && function == FuncId::MsgSendDirectReq32 as u32 {
         return power::spmd_message(at);
     }
-    if function == Interrupt32 as u32 {
-        return interrupts::in_normal_world(at);
-    }
-    at.version = at.spmc.normal().version.used_by(is_version(function));
-    dispatch(at, function)
+    at.version = at.spmc.normal().version.used(|| uses_version(at.caller, function));
+    dispatch(at, function, None)
 }
 
 /// A call of the partition that ran on this PE, by `conduit`.
@@ -153,22 +149,28 @@ pub fn partition(at: &mut Entry<'_>, conduit: Conduit) -> Next {
         return lifecycle::abandon(at, vcpu);
     }
     let function = abi::function(at.frame);
-    // SMCCC 1.2, 5.2: an unknown call answers -1, not an FF-A error.
-    if !abi::is_ffa(function) {
-        return monitor::forward(at, partition, function, conduit);
-    }
-    at.version = partition.version().used_by(is_version(function));
-    dispatch(at, function)
+    at.version = partition.version().used(|| uses_version(at.caller, function));
+    dispatch(at, function, Some(conduit))
 }
 
-const fn is_version(function: u32) -> bool {
-    function == arm_ffa::FuncId::Version as u32
+/// Whether a call settles its caller's version: any but FFA_VERSION itself (FF-A 1.2, 13.2), and but the SPMD's
+/// FFA_INTERRUPT, which may come before the Normal world's first call.
+#[cold]
+fn uses_version(caller: Caller<'_>, function: u32) -> bool {
+    let is_from_spmd = matches!(caller, Caller::Normal) && function == FuncId::Interrupt32 as u32;
+    function != FuncId::Version as u32 && abi::is_ffa(function) && !is_from_spmd
 }
 
-fn dispatch(at: &mut Entry<'_>, function: u32) -> Next {
+#[inline(always)]
+fn dispatch(at: &mut Entry<'_>, function: u32, conduit: Option<Conduit>) -> Next {
     let outcome = match table::find(function) {
         Some(call) => call.admit(at).and_then(|()| (call.handler)(at)),
-        None => Err(FfaError::NotSupported),
+        None => match (at.caller, conduit) {
+            (Caller::Partition(partition, _), Some(conduit)) if !abi::is_ffa(function) => {
+                return monitor::forward(at, partition, function, conduit);
+            }
+            _ => Err(FfaError::NotSupported),
+        },
     };
     outcome.unwrap_or_else(|code| {
         abi::error(at.frame, code);

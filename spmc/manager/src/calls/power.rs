@@ -37,8 +37,8 @@ fn turn_off(at: &mut Entry<'_>) {
         if partition.config().contexts == Contexts::Migratable {
             continue;
         }
-        if let Some(vcpu) = partition.vcpu_on(at.cpu.id()) {
-            partition.vcpu(vcpu).lock(&mut at.held).0.turn_off();
+        if let Some(context) = partition.context_on(at.cpu.id()) {
+            context.vcpu().lock(&mut at.held).0.turn_off();
         }
     }
 }

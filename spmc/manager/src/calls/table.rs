@@ -27,25 +27,20 @@ bitflags! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Models: u8 {
         /// While it initialises.
-        const INIT = 1 << 0;
+        const INIT = ModelKind::Init as u8;
         /// While it runs by FFA_RUN.
-        const RUN = 1 << 1;
+        const RUN = ModelKind::Run as u8;
         /// While it works on a direct request.
-        const DIRECT = 1 << 2;
+        const DIRECT = ModelKind::Direct as u8;
         /// While it handles a secure interrupt.
-        const INTERRUPT = 1 << 3;
+        const INTERRUPT = ModelKind::Interrupt as u8;
     }
 }
 
 impl Models {
     /// The set that holds just this model.
     const fn of(model: ModelKind) -> Self {
-        match model {
-            ModelKind::Init => Self::INIT,
-            ModelKind::Run => Self::RUN,
-            ModelKind::Direct => Self::DIRECT,
-            ModelKind::Interrupt => Self::INTERRUPT,
-        }
+        Self::from_bits_retain(model as u8)
     }
 }
 
@@ -109,7 +104,7 @@ pub static CALLS: &[Call] = &[
     call(FuncId::Error32,                V1_0, PARTITION.union(ANSWERS), ANY,        0,               lifecycle::error),
     call(FuncId::Success32,              V1_0, ANSWERS,                 ANY,         0,               refused),
     call(FuncId::Success64,              V1_0, ANSWERS,                 ANY,         0,               refused),
-    call(FuncId::Interrupt32,            V1_0, PARTITION.union(ANSWERS), ANY,        0,               cycles::interrupt),
+    call(FuncId::Interrupt32,            V1_0, Instances::all(),        ANY,         0,               cycles::interrupt),
     call(FuncId::Version,                V1_0, BOTH,                    ANY,         0,               discovery::version),
     call(FuncId::Features,               V1_0, BOTH,                    ANY,         0,               discovery::features),
     call(FuncId::IdGet,                  V1_0, BOTH,                    ANY,         from(1),         discovery::id_get),

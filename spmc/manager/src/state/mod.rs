@@ -9,4 +9,4 @@ pub mod partition;
 pub mod vcpu;
 pub mod version;
 
-pub use model::{Interrupted, Intid, Model, ModelKind, Preemptor, Request, RequestKind, Requester};
+pub use model::{Interrupted, Intid, Model, ModelKind, Request, RequestKind, Requester};

@@ -2,17 +2,19 @@
 
 use crate::endpoint::{EndpointId, VcpuId};
 
-/// A runtime model without whom it is for: what a context and the PE that it runs on both know.
+/// A runtime model without whom it is for: what a context and the PE that it runs on both know. One bit each, for
+/// sets of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum ModelKind {
     /// [`Model::Init`].
-    Init,
+    Init = 1 << 0,
     /// [`Model::Run`].
-    Run,
+    Run = 1 << 1,
     /// [`Model::Direct`].
-    Direct,
+    Direct = 1 << 2,
     /// [`Model::Interrupt`].
-    Interrupt,
+    Interrupt = 1 << 3,
 }
 
 /// A partition runtime model (FF-A 1.2, 8.2): what a running context may do, and whom it answers.
@@ -28,13 +30,13 @@ pub enum Model {
     Interrupt(Interrupted),
 }
 
-/// Who goes on when an interrupt has been handled.
+/// Who goes on when this interrupt has been handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupted {
-    /// The Normal world; with the interrupt.
+    /// The Normal world.
     Normal(Intid),
-    /// A partition's context, which is [`super::vcpu::State::Preempted`] by the handler.
-    Partition(VcpuId),
+    /// A partition's context, which is [`super::vcpu::State::Displaced`] by the handler.
+    Partition(Intid, VcpuId),
 }
 
 /// A direct request under way.
@@ -70,20 +72,6 @@ pub enum RequestKind {
     VmCreated,
     /// The framework message that a VM was destroyed.
     VmDestroyed,
-}
-
-/// Whose interrupt took a context's PE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preemptor {
-    /// The Normal world's: FFA_RUN of whoever the context works for resumes it.
-    Normal,
-    /// That of a partition's context: it goes on when the interrupt is handled.
-    Partition {
-        /// The interrupt.
-        id: Intid,
-        /// The context that handles it.
-        handler: VcpuId,
-    },
 }
 
 /// A physical interrupt that a partition can own: SPIs and PPIs, extended ones included, have at most 13 bits.

@@ -8,7 +8,7 @@ use super::mailbox::Mailbox;
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
 use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
-use crate::endpoint::{CpuId, EndpointId, VcpuId};
+use crate::endpoint::{CpuId, EndpointId, PartitionIndex, VcpuId};
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, MapError, Pool};
 use crate::order::{self, Lock};
@@ -39,10 +39,27 @@ pub struct Translation {
     pub vmid: u16,
 }
 
-/// One execution context, with the line that it is logging.
-struct Context {
+/// One execution context: who it is, its life, and the line that it is logging.
+pub struct Context {
+    id: VcpuId,
     vcpu: Lock<order::Vcpu, Vcpu>,
     line: Lock<order::Vcpu, Line>,
+}
+
+impl Context {
+    /// Which it is.
+    #[inline]
+    #[must_use]
+    pub const fn id(&self) -> VcpuId {
+        self.id
+    }
+
+    /// Its life.
+    #[inline]
+    #[must_use]
+    pub const fn vcpu(&self) -> &Lock<order::Vcpu, Vcpu> {
+        &self.vcpu
+    }
 }
 
 /// A partition.
@@ -55,10 +72,21 @@ pub struct Partition {
     normal: AddressSpace,
     mailbox: Lock<order::Partition, Mailbox>,
     contexts: Box<[Context]>,
-    first_slot: u16,
     secondary_entry: AtomicU64,
     begun: AtomicBool,
     aborted: AtomicBool,
+}
+
+/// Contexts that have not run, number `first_slot` and the following among all of all partitions.
+fn contexts(partition: PartitionIndex, kind: Contexts, first_slot: u16) -> Box<[Context]> {
+    // There are at most 256: as many as PEs.
+    let numbers = (0..=u8::MAX).zip(first_slot..).take(usize::from(kind.count()));
+    let new = |(number, slot)| Context {
+        id: VcpuId::new(partition, number, slot),
+        vcpu: Lock::new(Vcpu::new()),
+        line: Lock::new(Line::new()),
+    };
+    numbers.map(new).collect()
 }
 
 impl Partition {
@@ -103,10 +131,7 @@ impl Partition {
             secure,
             normal,
             mailbox: Lock::new(mailbox),
-            contexts: (0..config.contexts.count())
-                .map(|_| Context { vcpu: Lock::new(Vcpu::new()), line: Lock::new(Line::new()) })
-                .collect(),
-            first_slot,
+            contexts: contexts(config.index, config.contexts, first_slot),
             secondary_entry: AtomicU64::new(config.entry),
             begun: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
@@ -177,29 +202,21 @@ impl Partition {
         })
     }
 
-    /// The number of its contexts.
+    /// Its contexts, by their numbers.
     #[must_use]
-    pub fn vcpu_count(&self) -> usize {
-        self.contexts.len()
+    pub const fn contexts(&self) -> &[Context] {
+        &self.contexts
     }
 
     /// Its context that may run on this PE: pinned contexts have a PE each, a migratable one has them all.
     #[inline]
     #[must_use]
-    pub fn vcpu_on(&self, cpu: CpuId) -> Option<VcpuId> {
+    pub fn context_on(&self, cpu: CpuId) -> Option<&Context> {
         let index = match self.config.contexts {
             Contexts::Migratable => 0,
             Contexts::Pinned(_) => cpu.get(),
         };
-        self.vcpu_id(index)
-    }
-
-    /// Its context of this number.
-    #[inline]
-    #[must_use]
-    pub fn vcpu_id(&self, index: u16) -> Option<VcpuId> {
-        let number = u8::try_from(index).ok().filter(|i| usize::from(*i) < self.contexts.len())?;
-        Some(VcpuId::new(self.config.index, number, self.first_slot + index))
+        self.contexts.get(usize::from(index))
     }
 
     /// The life of a context of its own.

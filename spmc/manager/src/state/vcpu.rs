@@ -1,6 +1,6 @@
 //! The life of one execution context: its state, its runtime model, and whom it owes an answer.
 
-use super::{Interrupted, Intid, Model, ModelKind, Preemptor, Request, RequestKind, Requester};
+use super::{Interrupted, Model, ModelKind, Request, RequestKind, Requester};
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
 
 /// Where an execution context is in its life (FF-A 1.2, 4.10).
@@ -36,14 +36,21 @@ pub enum State {
         /// By which rules.
         model: Model,
     },
-    /// An interrupt took its PE.
+    /// A Normal-world interrupt took its PE; FFA_RUN of whoever it works for resumes it.
     Preempted {
         /// The PE it ran on.
         on: CpuId,
         /// By which rules.
         model: Model,
-        /// Whose interrupt: it says who resumes it.
-        by: Preemptor,
+    },
+    /// A secure interrupt took its PE for another context; it goes on when that one has handled it.
+    Displaced {
+        /// The PE it ran on.
+        on: CpuId,
+        /// By which rules.
+        model: Model,
+        /// Who handles the interrupt, on the same PE: it is entered when the registers of this one are saved.
+        by: VcpuId,
     },
     /// Decided, but its registers are not saved yet: nobody may enter it.
     Leaving {
@@ -66,7 +73,7 @@ pub enum Settled {
     /// [`State::Yielded`].
     Yielded,
     /// [`State::Preempted`].
-    Preempted(Preemptor),
+    Preempted,
 }
 
 /// Why a context cannot be entered.
@@ -87,8 +94,6 @@ pub struct Resumed {
     pub found: Found,
     /// The model by which it runs now.
     pub model: ModelKind,
-    /// The interrupt that had preempted it, if that was not the Normal world's: it is handled now.
-    pub interrupt: Option<Intid>,
 }
 
 /// How a context that runs now was found.
@@ -100,6 +105,8 @@ pub enum Found {
     Yielded,
     /// It was preempted: it goes on as if nothing had happened.
     Preempted,
+    /// It was displaced by a secure interrupt, which is handled now: it goes on as if nothing had happened.
+    Displaced,
 }
 
 /// How [`Vcpu::handle`] found the context.
@@ -136,45 +143,49 @@ impl Vcpu {
 
     /// Takes a waiting context for a direct request on PE `on`.
     pub fn claim(&mut self, on: CpuId, request: Request) -> Result<(), Refusal> {
+        if let State::Waiting = self.state {
+            self.state = State::Running { on, model: Model::Direct(request) };
+            return Ok(());
+        }
+        Err(self.refusal(on, request))
+    }
+
+    /// Why a context that does not wait cannot be claimed.
+    #[cold]
+    fn refusal(&self, on: CpuId, request: Request) -> Refusal {
         match self.state {
-            State::Waiting => {
-                self.state = State::Running { on, model: Model::Direct(request) };
-                Ok(())
-            }
             // FF-A 1.2, 8.3: a request to a context that is blocked in the caller's own chain is a cycle.
             State::Calling { on: chain, .. } if chain == on => match request.from {
-                Requester::Partition(_) => Err(Refusal::Denied),
-                Requester::Normal(_) | Requester::Logical(_) | Requester::Gone(_) => Err(Refusal::Busy),
+                Requester::Partition(_) => Refusal::Denied,
+                Requester::Normal(_) | Requester::Logical(_) | Requester::Gone(_) => Refusal::Busy,
             },
-            State::Aborted => Err(Refusal::Aborted),
+            State::Aborted => Refusal::Aborted,
             State::Created
             | State::Off
+            | State::Waiting
             | State::Running { .. }
             | State::Yielded { .. }
             | State::Calling { .. }
             | State::Preempted { .. }
-            | State::Leaving { .. } => Err(Refusal::Busy),
+            | State::Displaced { .. }
+            | State::Leaving { .. } => Refusal::Busy,
         }
     }
 
     /// FFA_RUN by the Normal world on PE `on`. `is_gone` says of another context whether its partition has been aborted.
     pub fn run(&mut self, on: CpuId, is_gone: impl Fn(VcpuId) -> bool) -> Result<Resumed, Refusal> {
-        let (found, model, interrupt) = match self.state {
-            State::Waiting => (Found::Waiting, Model::Run, None),
-            State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model, is_gone)?, None),
-            State::Preempted { model, by: Preemptor::Normal, .. } => {
-                (Found::Preempted, Self::for_normal(model, is_gone)?, None)
-            }
+        let (found, model) = match self.state {
+            State::Waiting => (Found::Waiting, Model::Run),
+            State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model, is_gone)?),
+            State::Preempted { model, .. } => (Found::Preempted, Self::for_normal(model, is_gone)?),
             // Nobody else can say any more that the interrupt is handled.
-            State::Preempted { on: chain, model, by: Preemptor::Partition { id, handler } }
-                if chain == on && is_gone(handler) =>
-            {
-                (Found::Preempted, model, Some(id))
+            State::Displaced { on: chain, model, by } if chain == on && is_gone(by) => {
+                (Found::Displaced, model)
             }
             State::Calling { .. } => return Err(Refusal::Denied),
             State::Running { .. }
             | State::Leaving { .. }
-            | State::Preempted { .. }
+            | State::Displaced { .. }
             | State::Created
             | State::Off => {
                 return Err(Refusal::Busy);
@@ -182,7 +193,7 @@ impl Vcpu {
             State::Aborted => return Err(Refusal::Aborted),
         };
         self.state = State::Running { on, model };
-        Ok(Resumed { found, model: model.kind(), interrupt })
+        Ok(Resumed { found, model: model.kind() })
     }
 
     /// The model by which the Normal world may run a context: one that works for it, or for a partition that has been
@@ -199,17 +210,13 @@ impl Vcpu {
     }
 
     /// FFA_RUN by a partition's context, on the chain's PE: one that this context works for, or that handles the
-    /// interrupt which preempted it.
+    /// interrupt which displaced it.
     pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<Resumed, Refusal> {
         let works_for = |model: Model| model.requester() == Requester::Partition(caller);
-        let (found, chain, model, interrupt) = match self.state {
-            State::Yielded { on, model } if works_for(model) => (Found::Yielded, on, model, None),
-            State::Preempted { on, model, by: Preemptor::Normal } if works_for(model) => {
-                (Found::Preempted, on, model, None)
-            }
-            State::Preempted { on, model, by: Preemptor::Partition { id, handler } } if handler == caller => {
-                (Found::Preempted, on, model, Some(id))
-            }
+        let (found, chain, model) = match self.state {
+            State::Yielded { on, model } if works_for(model) => (Found::Yielded, on, model),
+            State::Preempted { on, model } if works_for(model) => (Found::Preempted, on, model),
+            State::Displaced { on, model, by } if by == caller => (Found::Displaced, on, model),
             State::Aborted => return Err(Refusal::Aborted),
             State::Leaving { .. } => return Err(Refusal::Busy),
             State::Created
@@ -218,6 +225,7 @@ impl Vcpu {
             | State::Running { .. }
             | State::Yielded { .. }
             | State::Preempted { .. }
+            | State::Displaced { .. }
             | State::Calling { .. } => {
                 return Err(Refusal::Denied);
             }
@@ -227,7 +235,7 @@ impl Vcpu {
             return Err(Refusal::Denied);
         }
         self.state = State::Running { on, model };
-        Ok(Resumed { found, model: model.kind(), interrupt })
+        Ok(Resumed { found, model: model.kind() })
     }
 
     /// It called another context and blocks.
@@ -262,11 +270,17 @@ impl Vcpu {
         }
     }
 
-    /// FFA_MSG_WAIT: it has nothing more to do. Who goes on, if it has handled an interrupt.
-    pub fn wait(&mut self) -> Option<Interrupted> {
-        let State::Running { model, .. } = self.state else { return None };
+    /// FFA_MSG_WAIT: it has nothing more to do.
+    #[inline]
+    pub fn wait(&mut self) {
         self.leave(Settled::Waiting);
-        if let Model::Interrupt(interrupted) = model { Some(interrupted) } else { None }
+    }
+
+    /// It has handled the interrupt for which it runs, and waits: whom that took the PE from.
+    pub fn handling(&mut self) -> Option<Interrupted> {
+        let State::Running { model: Model::Interrupt(interrupted), .. } = self.state else { return None };
+        self.wait();
+        Some(interrupted)
     }
 
     /// FFA_YIELD: whom it gives the PE back to. Nobody where the SPMC scheduled it, for EL3 or for an interrupt: it
@@ -279,9 +293,16 @@ impl Vcpu {
         }
     }
 
-    /// An interrupt takes the PE: whom it goes back to, if the interrupt is the Normal world's.
-    pub fn preempt(&mut self, by: Preemptor) -> Option<Requester> {
-        self.leave(Settled::Preempted(by))
+    /// A Normal-world interrupt takes the PE: whom it goes back to.
+    pub fn preempt(&mut self) -> Option<Requester> {
+        self.leave(Settled::Preempted)
+    }
+
+    /// A secure interrupt takes the PE, for `by` to handle.
+    pub fn displace(&mut self, by: VcpuId) {
+        if let State::Running { on, model } = self.state {
+            self.state = State::Displaced { on, model, by };
+        }
     }
 
     /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
@@ -300,15 +321,11 @@ impl Vcpu {
         }
     }
 
-    /// The context that handled the interrupt has done so: which interrupt, and the model by which it goes on.
-    pub fn handled(&mut self, by: VcpuId) -> Option<(Intid, ModelKind)> {
-        match self.state {
-            State::Preempted { on, model, by: Preemptor::Partition { id, handler } } if handler == by => {
-                self.state = State::Running { on, model };
-                Some((id, model.kind()))
-            }
-            _ => None,
-        }
+    /// The interrupt that displaced it is handled: the model by which it goes on.
+    pub fn handled(&mut self) -> Option<ModelKind> {
+        let State::Displaced { on, model, .. } = self.state else { return None };
+        self.state = State::Running { on, model };
+        Some(model.kind())
     }
 
     /// It leaves the PE it runs on: whom the PE goes back to.
@@ -338,12 +355,15 @@ impl Vcpu {
     /// Its registers are saved.
     #[inline]
     pub fn settle(&mut self) {
-        if let State::Leaving { on, model, then } = self.state {
-            self.state = match then {
-                Settled::Waiting => State::Waiting,
-                Settled::Yielded => State::Yielded { on, model },
-                Settled::Preempted(by) => State::Preempted { on, model, by },
-            };
+        match self.state {
+            State::Leaving { then: Settled::Waiting, .. } => self.state = State::Waiting,
+            State::Leaving { on, model, then: Settled::Yielded } => {
+                self.state = State::Yielded { on, model };
+            }
+            State::Leaving { on, model, then: Settled::Preempted } => {
+                self.state = State::Preempted { on, model };
+            }
+            _ => {}
         }
     }
 }

@@ -22,12 +22,12 @@ impl Negotiation {
         self.0.load(Ordering::Relaxed) & !LOCKED
     }
 
-    /// The endpoint makes a call by this version: unless it is FFA_VERSION itself, the version stays from now on.
+    /// The endpoint calls by this version: it stays from now on if `locks` says that the call is one for it.
     /// Returns the version.
     #[inline]
-    pub fn used_by(&self, is_version_call: bool) -> u32 {
+    pub fn used(&self, locks: impl FnOnce() -> bool) -> u32 {
         let word = self.0.load(Ordering::Relaxed);
-        if word & LOCKED == 0 && !is_version_call {
+        if word & LOCKED == 0 && locks() {
             return self.0.fetch_or(LOCKED, Ordering::Relaxed) & !LOCKED;
         }
         word & !LOCKED
@@ -51,9 +51,9 @@ mod tests {
     #[test]
     fn a_version_is_locked_by_the_first_other_call() {
         let version = Negotiation::new(0x1_0000);
-        assert_eq!(version.used_by(true), 0x1_0000);
+        assert_eq!(version.used(|| false), 0x1_0000);
         assert!(version.negotiate(0x1_0001) && version.negotiate(0x1_0002));
-        assert_eq!(version.used_by(false), 0x1_0002);
+        assert_eq!(version.used(|| true), 0x1_0002);
         assert!(!version.negotiate(0x1_0001));
         assert_eq!(version.get(), 0x1_0002);
         assert!(version.negotiate(0x1_0002), "asking for the same again is no change");
