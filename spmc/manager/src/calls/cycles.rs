@@ -4,6 +4,7 @@ use arm_ffa::FfaError;
 
 use super::{Caller, Entry, Outcome, buffers, interrupts, lifecycle};
 use crate::abi::{self, V1_2};
+use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
 use crate::state::partition::{Context, Partition};
 use crate::state::vcpu::{Found, Resumed};
@@ -28,6 +29,9 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
                 interrupts::done(at, own, caller);
             } else {
                 own.vcpu(caller).lock(&mut at.held).0.call();
+                if at.cpu.model() == ModelKind::Owing {
+                    at.let_go_of(caller);
+                }
             }
             resumed
         }
@@ -85,7 +89,6 @@ pub fn msg_wait(at: &mut Entry<'_>) -> Outcome {
     if at.cpu.model() == ModelKind::Init {
         return Ok(lifecycle::initialised(at, vcpu));
     }
-    at.let_go_of(vcpu);
     abi::msg_wait(at.frame);
     Ok(at.to_normal(Deliver::Message))
 }
@@ -98,9 +101,8 @@ pub fn give_up(at: &mut Entry<'_>) -> Outcome {
         // In SPMC-scheduled mode there is nobody else to run: it goes on at once (FF-A 1.2, 14.3).
         return at.done();
     };
-    at.let_go_of(vcpu);
     abi::yielded(at.frame, vcpu, timeout);
-    Ok(give_back(at, requester, Deliver::Message))
+    Ok(give_back(at, vcpu, requester, Deliver::Message))
 }
 
 /// FFA_INTERRUPT as a call: the SPMD says that a secure interrupt took the PE from the Normal world. It is not for a
@@ -112,12 +114,13 @@ pub fn interrupt(at: &mut Entry<'_>) -> Outcome {
     }
 }
 
-/// The PE goes back to whoever waits for the context that just left it.
-pub fn give_back(at: &mut Entry<'_>, to: Requester, deliver: Deliver) -> Next {
+/// The PE goes back from the context `left`, which just left it, to whoever waits for that.
+pub fn give_back(at: &mut Entry<'_>, left: VcpuId, to: Requester, deliver: Deliver) -> Next {
     let vcpu = match to {
         Requester::Normal(_) | Requester::Logical(_) | Requester::Gone(_) => return at.to_normal(deliver),
         Requester::Partition(vcpu) => vcpu,
     };
+    at.let_go_of(left);
     let partition = at.spmc.partition_of(vcpu);
     if partition.is_aborted() {
         // It was aborted through another of its contexts while this one was blocked here.

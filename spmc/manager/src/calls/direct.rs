@@ -160,11 +160,10 @@ fn answer(at: &mut Entry<'_>, kind: RequestKind, deliver: Deliver) -> Outcome {
     }
     let requester = partition.vcpu(vcpu).lock(&mut at.held).0.answer(kind, destination);
     let requester = requester.ok_or(FfaError::Denied)?;
-    at.let_go_of(vcpu);
     if let Requester::Gone(_) = requester {
         // The Normal world ran the context to its end, and gets to know just that.
         abi::msg_wait(at.frame);
         return Ok(at.to_normal(Deliver::Message));
     }
-    Ok(cycles::give_back(at, requester, deliver))
+    Ok(cycles::give_back(at, vcpu, requester, deliver))
 }

@@ -122,8 +122,19 @@ pub fn partition_info_get_regs(at: &mut Entry<'_>) -> Outcome {
 
 /// What this SPMC can do for partitions today: indirect messages are not among it.
 const SERVED: Methods = Methods::all().difference(Methods::INDIRECT);
-/// Property bit 8: AArch64 (FF-A 1.2, table 6.2).
+/// Property bits 7:6: told of VMs that are created and destroyed (FF-A 1.2, table 6.2).
+const VM_MESSAGES: u32 = 6;
+/// Property bit 8: AArch64.
 const AARCH64: u32 = 1 << 8;
+
+/// The property bits that a caller of this version knows.
+const fn known_properties(version: u32) -> u32 {
+    match version {
+        ..V1_1 => 0b111,
+        V1_1..V1_2 => !(0b11 << 9),
+        V1_2.. => !0,
+    }
+}
 
 /// The entries that this caller sees: one for each partition and UUID, and to partitions the logical partitions at EL3.
 /// A caller of FF-A 1.0, whose entries have no UUID, sees each partition once.
@@ -131,8 +142,11 @@ fn entries<'a>(at: &Entry<'a>, uuid: Uuid) -> impl Iterator<Item = PartitionDesc
     let (version, to_normal) = (at.version, matches!(at.caller, Caller::Normal));
     let logical = at.spmc.logical().iter().filter(move |_| !to_normal);
     let logical = logical.filter(move |entry| uuid.is_nil() || entry.uuid == uuid);
-    let logical =
-        logical.map(move |entry| PartitionDescriptor { uuid: shown_uuid(uuid, entry.uuid), ..*entry });
+    let logical = logical.map(move |entry| PartitionDescriptor {
+        uuid: shown_uuid(uuid, entry.uuid),
+        properties: entry.properties & known_properties(version),
+        ..*entry
+    });
     let partitions = at.spmc.partitions().flat_map(move |partition| {
         let services = &partition.config().services;
         let shown = if uuid.is_nil() && version < V1_1 { 1 } else { services.len() };
@@ -162,14 +176,15 @@ fn entry(
         // A partition sends direct requests to partitions only.
         methods -= Methods::SEND_DIRECT | Methods::SEND_DIRECT2;
     }
-    if version < V1_2 {
-        methods -= Methods::RECEIVE_DIRECT2 | Methods::SEND_DIRECT2;
+    let mut properties = u32::from(methods.bits()) | AARCH64;
+    // Who sends these messages wants to know who gets them: a hypervisor.
+    if to_normal && methods.contains(Methods::RECEIVE_DIRECT) {
+        properties |= u32::from(partition.config().availability.bits()) << VM_MESSAGES;
     }
-    let state = if version < V1_1 { 0 } else { AARCH64 };
     PartitionDescriptor {
         id: partition.id(),
         contexts: partition.config().contexts.count(),
-        properties: u32::from(methods.bits()) | state,
+        properties: properties & known_properties(version),
         uuid: shown_uuid(asked, service.uuid),
     }
 }

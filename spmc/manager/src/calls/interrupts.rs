@@ -9,7 +9,7 @@ use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
 use crate::state::partition::Partition;
 use crate::state::vcpu::Handler;
-use crate::state::{Interrupted, Intid};
+use crate::state::{Interrupted, Intid, ModelKind};
 
 /// A physical interrupt took the PE from the partition that ran.
 pub fn interrupted(at: &mut Entry<'_>) -> Next {
@@ -28,7 +28,7 @@ pub fn interrupted(at: &mut Entry<'_>) -> Next {
         let requester = partition.vcpu(vcpu).lock(&mut at.held).0.preempt();
         if let Some(requester) = requester {
             abi::interrupt(at.frame, vcpu);
-            return cycles::give_back(at, requester, Deliver::Message);
+            return cycles::give_back(at, vcpu, requester, Deliver::Message);
         }
     }
     Next::Partition { target: vcpu, deliver: Deliver::Resume }
@@ -52,6 +52,10 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
     let Some((intid, owner)) = owner.filter(|(_, owner)| !owner.is_aborted()) else {
         return unexpected(at, id, "belongs to nobody");
     };
+    // One at a time on a PE (FF-A 1.2, 9.3.1).
+    if from.is_some() && matches!(at.cpu.model(), ModelKind::Interrupt | ModelKind::Owing) {
+        return unexpected(at, id, "comes while another one is handled");
+    }
     let interrupted =
         from.map_or(Interrupted::Normal(intid), |preempted| Interrupted::Partition(intid, preempted));
     let found = owner.context_on(at.cpu.id()).and_then(|target| {
@@ -64,10 +68,10 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
     if let Some(displaced) = from {
         at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
     }
+    // FF-A 1.2, 9.3: interrupts are handled in SPMC-scheduled mode, in which the Normal world's wait.
+    at.hold_normal_for(target);
     match (how, from) {
-        // FF-A 1.2, 9.3: handling runs in SPMC-scheduled mode, in which the Normal world's interrupts wait.
         (Handler::Waited, _) | (Handler::Blocked, None) => {
-            at.hold_normal_for(target);
             abi::handle_interrupt(at.frame, id);
         }
         // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
@@ -88,9 +92,10 @@ pub fn handled(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Ne
 
 /// The context that runs to handle an interrupt has ended: whom it took the PE from goes on.
 #[cold]
-pub fn give_up(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
+pub fn give_up(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
     let (Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted;
     at.hw.finish(id.into());
+    at.let_go_of(handler);
     resume(at, interrupted)
 }
 

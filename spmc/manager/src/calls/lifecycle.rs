@@ -82,12 +82,11 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let partition = at.spmc.partition_of(vcpu);
     console::flush(at, partition, vcpu);
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
-    at.let_go_of(vcpu);
     abi::error(at.frame, FfaError::Aborted);
     match model {
         Some(Model::Init) => start_next(at),
-        Some(Model::Interrupt(interrupted)) => interrupts::give_up(at, interrupted),
-        Some(model) => cycles::give_back(at, model.requester(), Deliver::Message),
+        Some(Model::Interrupt(interrupted)) => interrupts::give_up(at, vcpu, interrupted),
+        Some(model) => cycles::give_back(at, vcpu, model.requester(), Deliver::Message),
         None => at.to_normal(Deliver::Message),
     }
 }

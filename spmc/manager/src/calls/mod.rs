@@ -86,9 +86,11 @@ impl<'a> Entry<'a> {
         Ok(self.back())
     }
 
-    /// The PE goes to the Normal world.
+    /// The PE goes to the Normal world, whose interrupts no longer wait.
     pub fn to_normal(&mut self, deliver: Deliver) -> Next {
-        self.cpu.give_to_normal();
+        if self.cpu.give_to_normal() {
+            self.hw.release_normal();
+        }
         Next::Normal(deliver)
     }
 

@@ -34,6 +34,8 @@ bitflags! {
         const DIRECT = ModelKind::Direct as u8;
         /// While it handles a secure interrupt.
         const INTERRUPT = ModelKind::Interrupt as u8;
+        /// While it has to run whom its interrupt displaced.
+        const OWING = ModelKind::Owing as u8;
     }
 }
 
@@ -67,10 +69,10 @@ const PARTITION: Instances = Instances::PARTITION;
 /// Partitions call it, and the Normal world gets it as an answer.
 const UPWARDS: Instances = Instances::PARTITION.union(Instances::NORMAL_ANSWER);
 const ANY: Models = Models::all();
-/// Somebody's cycles: not while it initialises.
+/// All but [`Models::OWING`].
+const FREE: Models = Models::OWING.complement();
+/// It has somebody's cycles: not while it initialises.
 const WORKING: Models = Models::INIT.complement();
-/// Nobody waits for an answer.
-const UNASKED: Models = Models::DIRECT.complement();
 
 /// Registers `first..=7`.
 const fn from(first: u32) -> u8 {
@@ -116,15 +118,15 @@ pub static CALLS: &[Call] = &[
     call(FuncId::RxTxUnmap,              V1_0, BOTH,                    ANY,         from(2),         buffers::unmap),
     call(FuncId::RxRelease,              V1_0, BOTH,                    ANY,         from(2),         buffers::rx_release),
     call(FuncId::RxAcquire,              V1_1, NORMAL,                  ANY,         from(2),         buffers::rx_acquire),
-    call(FuncId::MsgSendDirectReq32,     V1_0, BOTH,                    ANY,         0,               direct::request32),
-    call(FuncId::MsgSendDirectReq64,     V1_0, BOTH,                    ANY,         0,               direct::request64),
-    call(FuncId::MsgSendDirectReq64_2,   V1_2, BOTH,                    ANY,         0,               direct::request2),
+    call(FuncId::MsgSendDirectReq32,     V1_0, BOTH,                    FREE,        0,               direct::request32),
+    call(FuncId::MsgSendDirectReq64,     V1_0, BOTH,                    FREE,        0,               direct::request64),
+    call(FuncId::MsgSendDirectReq64_2,   V1_2, BOTH,                    FREE,        0,               direct::request2),
     call(FuncId::MsgSendDirectResp32,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond32),
     call(FuncId::MsgSendDirectResp64,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond64),
     call(FuncId::MsgSendDirectResp64_2,  V1_2, UPWARDS,                 Models::DIRECT, 0,            direct::respond2),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
-    call(FuncId::MsgWait32,              V1_0, UPWARDS,                 UNASKED,     from(3) | 1 << 1, cycles::msg_wait),
-    call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING,     from(4),         cycles::give_up),
+    call(FuncId::MsgWait32,              V1_0, UPWARDS,                 FREE.difference(Models::DIRECT), from(3) | 1 << 1, cycles::msg_wait),
+    call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING.intersection(FREE), from(4),         cycles::give_up),
     call(FuncId::SecondaryEpRegister64,  V1_1, PARTITION,               Models::INIT, from(2),        power::secondary_entry),
     call(FuncId::ConsoleLog32,           V1_0, PARTITION,               ANY,         0,               console::log32),
     call(FuncId::ConsoleLog64,           V1_0, PARTITION,               ANY,         0,               console::log64),

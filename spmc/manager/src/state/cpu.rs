@@ -46,9 +46,10 @@ impl Cpu {
         self.model = model;
     }
 
-    /// The PE is given back to the Normal world.
-    pub(crate) const fn give_to_normal(&mut self) {
+    /// The PE is given back to the Normal world. Whether its interrupts were held for somebody.
+    pub(crate) const fn give_to_normal(&mut self) -> bool {
         self.current = None;
+        self.holder.take().is_some()
     }
 
     /// The PE begins to start its partitions' contexts, in boot order.

@@ -15,6 +15,9 @@ pub enum ModelKind {
     Direct = 1 << 2,
     /// [`Model::Interrupt`].
     Interrupt = 1 << 3,
+    /// Its own model, but it was blocked in a call chain and got its interrupt: first it has to run whom that
+    /// displaced.
+    Owing = 1 << 4,
 }
 
 /// A partition runtime model (FF-A 1.2, 8.2): what a running context may do, and whom it answers.

@@ -315,7 +315,7 @@ impl Vcpu {
             }
             State::Calling { on: chain, model } if chain == on => {
                 self.state = State::Running { on, model };
-                Some((Handler::Blocked, model.kind()))
+                Some((Handler::Blocked, ModelKind::Owing))
             }
             _ => None,
         }
