@@ -49,6 +49,14 @@ pub struct Fault {
     pub pc: u64,
 }
 
+impl Fault {
+    /// Whether it is an SError (ESR_EL2.EC 0x2f, Arm DDI 0487): no address belongs to it, and `pc` is only near it.
+    #[must_use]
+    pub const fn is_asynchronous(&self) -> bool {
+        self.syndrome >> 26 & 0x3F == 0x2F
+    }
+}
+
 /// Where this PE goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

@@ -1,4 +1,4 @@
-//! Raw registers to ids, flags and codes, and back. The only file that knows how a call lies in registers.
+//! Raw registers to ids, flags and codes, and back. The only room that knows how a call lies in registers.
 //!
 //! Ids, error codes and versions are those of the crate `arm-ffa`; its register decoding is not used, because it
 //! asserts on ordinary input and drops fields. Payload registers are never decoded at all.

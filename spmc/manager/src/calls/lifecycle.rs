@@ -61,12 +61,16 @@ pub fn error(at: &mut Entry<'_>) -> Outcome {
 pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     let Fault { syndrome, address, ipa, pc } = *fault;
-    let ipa = ipa.unwrap_or(address);
-    error!(
-        "{} is aborted: vCPU {} at pc {pc:#x} touched {address:#x} (IPA {ipa:#x}), syndrome {syndrome:#x}",
-        partition.name(),
-        vcpu.index()
-    );
+    let (name, index) = (partition.name(), vcpu.index());
+    if fault.is_asynchronous() {
+        error!("{name} is aborted: vCPU {index} at pc {pc:#x} got an SError, syndrome {syndrome:#x}");
+    } else {
+        let ipa = ipa.unwrap_or(address);
+        error!(
+            "{name} is aborted: vCPU {index} at pc {pc:#x} touched {address:#x} (IPA {ipa:#x}), \
+             syndrome {syndrome:#x}"
+        );
+    }
     abort(at, vcpu)
 }
 
