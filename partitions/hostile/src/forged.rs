@@ -91,3 +91,31 @@ pub fn all(vcpu: &Vcpu, request: &Request) -> Verdict {
     }
     verdict
 }
+
+/// What is not for it while it runs by FFA_RUN: answers to nobody, and what is not for it at any time.
+pub fn without_request(vcpu: &Vcpu) -> Verdict {
+    let own = u64::from(vcpu.endpoint);
+    let mut verdict = Verdict::default();
+    let mut garbage = Garbage(own);
+    for conduit in Conduit::ALL {
+        let mut number = 0x100;
+        let mut call = |registers, code| {
+            number += 1;
+            attempt(&mut verdict, conduit, number, &registers, Wanted::Error(code), &mut garbage);
+        };
+        let answers =
+            [FuncId::MsgSendDirectResp32, FuncId::MsgSendDirectResp64, FuncId::MsgSendDirectResp64_2];
+        for function in answers {
+            for destination in [NORMAL, ECHO, SPMC, NOBODY] {
+                call(registers(function, [own << 16 | destination]), FfaError::Denied);
+            }
+        }
+        call(registers(FuncId::MsgWait32, [1]), FfaError::InvalidParameters);
+        call(registers(FuncId::MsgWait32, [0, 2]), FfaError::InvalidParameters);
+        call(registers(FuncId::Yield32, [0, 0, 0, 1]), FfaError::InvalidParameters);
+        call(registers(FuncId::Run32, [ECHO << 16 | u64::from(vcpu.index)]), FfaError::Denied);
+        call(registers(FuncId::SecondaryEpRegister64, [0xe28_4000]), FfaError::Denied);
+        call(registers(FuncId::Interrupt32, []), FfaError::Denied);
+    }
+    verdict
+}

@@ -12,6 +12,7 @@ mod verdict;
 use partition::boot::BootInformation;
 use partition::demo::Demo;
 use partition::service::{Request, Service, Vcpu, Words};
+use verdict::Verdict;
 
 /// "SWEE": every function id of FF-A, and many others, with garbage from the seed in word 1. The answer of this and
 /// of the next two commands: how many attempts, how many were not refused as they must be, and of the first of these
@@ -21,18 +22,24 @@ const SWEEP: u64 = 0x5357_4545;
 const FORGE: u64 = 0x464f_5247;
 /// "SYST": system registers and instructions that are not a partition's.
 const SYSTEM: u64 = 0x5359_5354;
+/// "RUN?": what came of the attempts when it was last run by FFA_RUN, where it has no request to work on.
+const RUN: u64 = 0x5255_4e3f;
 /// "IDLE": waits for an interrupt, and an event.
 const IDLE: u64 = 0x4944_4c45;
 /// "DIE!": does what ends this partition; see [`fatal::commit`].
 const DIE: u64 = 0x4449_4521;
 
-struct Hostile(Demo);
+struct Hostile {
+    demo: Demo,
+    /// Of its last FFA_RUN.
+    verdict: Verdict,
+}
 
 impl Service for Hostile {
     const NAME: &'static str = "hostile";
 
     fn new(_: &Vcpu, _: Option<&BootInformation>) -> Self {
-        Self(Demo::default())
+        Self { demo: Demo::default(), verdict: Verdict::default() }
     }
 
     fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words {
@@ -41,10 +48,15 @@ impl Service for Hostile {
             SWEEP => sweep::all(first).words(),
             FORGE => forged::all(vcpu, request).words(),
             SYSTEM => system::all().words(),
+            RUN => self.verdict.words(),
             IDLE => system::idle(),
             DIE => fatal::commit(first, second),
-            _ => self.0.answer(vcpu, request),
+            _ => self.demo.answer(vcpu, request),
         }
+    }
+
+    fn run(&mut self, vcpu: &Vcpu) {
+        self.verdict = forged::without_request(vcpu);
     }
 }
 

@@ -5,7 +5,7 @@
 
 use core::arch::{asm, global_asm};
 
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa;
 use crate::service::{self, Form, Request, Vcpu, Words};
@@ -22,6 +22,13 @@ pub const SCRIBBLE: u64 = 0x5343_5242;
 pub const PEEK: u64 = 0x5045_454b;
 /// "WHO?": endpoint id, vCPU and how many requests this vCPU has served.
 pub const WHO: u64 = 0x5748_4f3f;
+/// "CALL": makes the call whose x0-x7 are in words 1-8, and gives the x0-x7 that came of it.
+pub const CALL: u64 = 0x4341_4c4c;
+/// "ASK!": sends the words from word 2 on to the partition of word 1, and gives its answer.
+pub const ASK: u64 = 0x4153_4b21;
+/// "FORS": asks the partition of word 1 for the command of word 2 with the argument in word 3, and when that is
+/// interrupted or yields, reads the 8 bytes at word 4 instead of running it on.
+pub const FORSAKE: u64 = 0x464f_5253;
 /// "BENC": word 1 says what to do word 3 times: 0 FFA_ID_GET, 1 a 32-bit ECHO to the partition of word 2.
 pub const BENCH: u64 = 0x4245_4e43;
 
@@ -56,6 +63,9 @@ impl Demo {
             SCRIBBLE => Ok(results([demo_scribble(first.max(1))])),
             PEEK => Ok(results([peek(first)])),
             WHO => Ok(results([vcpu.endpoint.into(), vcpu.index.into(), self.served])),
+            CALL => Ok(call(&request.words)),
+            ASK => ask(vcpu, request),
+            FORSAKE => forsake(vcpu, &request.words),
             BENCH => bench(vcpu, first, second as u16, third).map(|()| results([first, second, third])),
             _ => Err(FfaError::InvalidParameters),
         };
@@ -85,6 +95,36 @@ pub fn answer(results: Result<Words, FfaError>) -> Words {
             words[0] = u64::from(i32::from(error) as u32);
             words
         }
+    }
+}
+
+fn call(words: &Words) -> Words {
+    let mut registers = [0; 18];
+    registers[..8].copy_from_slice(&words[1..9]);
+    let answer = ffa::call(registers);
+    let mut words = [0; 14];
+    words[1..9].copy_from_slice(&answer[..8]);
+    words
+}
+
+fn ask(vcpu: &Vcpu, request: &Request) -> Result<Words, FfaError> {
+    let mut words = [0; 14];
+    words[..12].copy_from_slice(&request.words[2..]);
+    let answer = service::send(request.form, vcpu.endpoint, request.words[1] as u16, &words)?;
+    match answer[0] as u32 as i32 {
+        0 => Ok(answer),
+        code => Err(FfaError::try_from(code).unwrap_or(FfaError::Aborted)),
+    }
+}
+
+fn forsake(vcpu: &Vcpu, words: &Words) -> Result<Words, FfaError> {
+    let [_, target, command, argument, address, ..] = *words;
+    let endpoints = u64::from(vcpu.endpoint) << 16 | target;
+    let request = ffa::registers(FuncId::MsgSendDirectReq64, [endpoints, 0, command, argument]);
+    let answer = ffa::checked(ffa::call(request))?;
+    match ffa::function(&answer) {
+        Some(FuncId::Interrupt32 | FuncId::Yield32) => Ok(results([peek(address)])),
+        _ => Err(FfaError::Retry),
     }
 }
 

@@ -24,6 +24,9 @@ pub trait Service {
     /// Answers a direct request.
     fn answer(&mut self, vcpu: &Vcpu, request: &Request) -> Words;
 
+    /// The scheduler gives it cycles by FFA_RUN, not for a request; it waits again when it comes back.
+    fn run(&mut self, _: &Vcpu) {}
+
     /// The hypervisor has created or destroyed a VM; only partitions whose manifests ask for it are told.
     ///
     /// # Errors
@@ -172,9 +175,12 @@ pub(crate) fn serve(vcpu: &Vcpu, mut service: impl Service) -> ! {
         }
         event = match Request::of(&event) {
             Some(request) => request.respond(&service.answer(vcpu, &request)),
-            // FFA_RUN or FFA_INTERRUPT: nothing to do.
+            // FFA_RUN or FFA_INTERRUPT.
             None => match ffa::checked(event) {
-                Ok(_) => ffa::msg_wait(),
+                Ok(_) => {
+                    service.run(vcpu);
+                    ffa::msg_wait()
+                }
                 Err(error) => panic!("the SPMC refuses an answer, or to wait: {error:?}"),
             },
         };

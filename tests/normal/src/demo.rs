@@ -3,7 +3,7 @@
 use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa::{self, Registers};
-use crate::outcome::{Outcome, expect};
+use crate::outcome::{Failure, Outcome, expect};
 use crate::{pe, timer};
 
 /// The multi-context partition.
@@ -35,7 +35,7 @@ pub const PATIENT: Partition = Partition {
     id: 0x8004,
     uuid: [0xd342_4db9_deed_95af, 0x920b_970a_bd1c_87bf],
     contexts: 4,
-    properties: 0x101,
+    properties: 0x1c1,
     memory: 0xe2c_0000,
 };
 /// All partitions, in the order of their ids.
@@ -81,9 +81,12 @@ pub mod command {
     pub const PEEK: u64 = 0x5045_454b;
     pub const WHO: u64 = 0x5748_4f3f;
     pub const BENCH: u64 = 0x4245_4e43;
+    pub const CALL: u64 = 0x4341_4c4c;
+    pub const ASK: u64 = 0x4153_4b21;
     pub const SWEEP: u64 = 0x5357_4545;
     pub const FORGE: u64 = 0x464f_5247;
     pub const SYSTEM: u64 = 0x5359_5354;
+    pub const RUN: u64 = 0x5255_4e3f;
     pub const IDLE: u64 = 0x4944_4c45;
 }
 
@@ -174,6 +177,21 @@ pub fn ask_until_free(form: Form, to: u64, words: &[u64]) -> Registers {
             return registers;
         }
     }
+}
+
+/// Has a partition make a call with these registers from x0 on; x0-x7 of what came of it.
+pub fn call_of(partition: &Partition, registers: &[u64]) -> Result<[u64; 8], Failure> {
+    let mut words = [0; 14];
+    words[0] = command::CALL;
+    words[1..=registers.len()].copy_from_slice(registers);
+    let form = *partition.forms().last().expect("each takes one form at least");
+    let answer = ask(form, partition.id, &words);
+    ffa::expect_function("the answer about the call", &answer, form.functions().1)?;
+    let mut results = [0; 8];
+    let words = &answer[form.first() + 1..18];
+    let shown = form.words() - 1;
+    results[..shown.min(8)].copy_from_slice(&words[..shown.min(8)]);
+    Ok(results)
 }
 
 /// A number that was not there before (splitmix64 of the counter).

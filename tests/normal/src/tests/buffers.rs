@@ -8,16 +8,30 @@ use crate::demo::{ECHO, PARTITIONS, RELAY};
 use crate::ffa::{self, Registers, expect_error, expect_success};
 use crate::outcome::{Outcome, expect};
 
-const PAGE: usize = 4096;
+/// Bytes of a page, and of a buffer.
+pub const PAGE: usize = 4096;
 
 #[repr(C, align(4096))]
-struct Buffer(UnsafeCell<[u8; PAGE]>);
+struct Buffer<const PAGES: usize>(UnsafeCell<[[u8; PAGE]; PAGES]>);
 
 // SAFETY: only the first PE reads it, after the SPMC wrote it.
-unsafe impl Sync for Buffer {}
+unsafe impl<const PAGES: usize> Sync for Buffer<PAGES> {}
 
-static TX: Buffer = Buffer(UnsafeCell::new([0; PAGE]));
-static RX: Buffer = Buffer(UnsafeCell::new([0; PAGE]));
+static TX: Buffer<1> = Buffer(UnsafeCell::new([[0; PAGE]; 1]));
+static RX: Buffer<1> = Buffer(UnsafeCell::new([[0; PAGE]; 1]));
+static POOL: Buffer<2> = Buffer(UnsafeCell::new([[0; PAGE]; 2]));
+
+/// The address of two pages for the buffers of a VM.
+pub fn pool() -> u64 {
+    POOL.0.get() as u64
+}
+
+/// Sets a word of the TX buffer.
+pub fn write_tx(index: usize, word: u64) {
+    assert!(index < PAGE / 8);
+    // SAFETY: aligned and inside the buffer, which only the first PE writes; volatile, as another world reads it.
+    unsafe { TX.0.get().cast::<u64>().add(index).write_volatile(word) };
+}
 
 fn tx() -> u64 {
     TX.0.get() as u64
@@ -36,7 +50,7 @@ fn unmap() -> Registers {
 }
 
 /// Does `test` with both buffers mapped, and unmaps them.
-fn mapped(test: fn() -> Outcome) -> Outcome {
+pub fn mapped(test: fn() -> Outcome) -> Outcome {
     expect_success("FFA_RXTX_MAP", &map(tx(), rx(), 1))?;
     let end = test();
     end.and(expect_success("FFA_RXTX_UNMAP", &unmap()))

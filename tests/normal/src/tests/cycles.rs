@@ -2,15 +2,16 @@
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, RELAY, command, expect_answer};
+use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, HOSTILE, RELAY, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
 use crate::timer;
 
 /// Long enough to be interrupted in.
 const LONG: u64 = 100_000_000;
-/// When the interrupt comes, in microseconds.
+/// When the interrupt comes, in microseconds: soon, and when also the last of a chain has begun.
 const SOON: u64 = 2_000;
+const LATE: u64 = 30_000;
 
 /// FFA_RUN of what FFA_INTERRUPT or FFA_YIELD named.
 pub fn run(target: u64) -> Registers {
@@ -100,4 +101,23 @@ pub fn a_chain_unwinds_when_preempted() -> Outcome {
         echo_was_found |= demo::is_busy(&meanwhile);
     }
     expect("echo is busy while it is preempted in the chain", u64::from(echo_was_found), 1)
+}
+
+pub fn a_chain_of_three_unwinds_when_preempted() -> Outcome {
+    let form = Form::Direct2;
+    let value = demo::fresh();
+    timer::arm(LATE);
+    // hostile asks relay, relay asks echo.
+    let words = [command::ASK, RELAY.id, command::FORWARD, ECHO.id, value, LONG];
+    let preempted = demo::ask(form, HOSTILE.id, &words);
+    expect_preempted(&preempted, HOSTILE.here())?;
+    let middle = demo::ask(form, RELAY.id, &[command::ECHO]);
+    let last = demo::ask(form, ECHO.id, &[command::ECHO]);
+    // Those in the chain are resumed by their callers only.
+    let past = run(ECHO.here());
+    let resumed = run(preempted[1]);
+    expect_error("relay meanwhile", &middle, FfaError::Busy)?;
+    expect_error("echo meanwhile", &last, FfaError::Busy)?;
+    expect_error("FFA_RUN of echo meanwhile", &past, FfaError::Denied)?;
+    expect_answer("the value in the end", form, HOSTILE.id, &resumed, !value ^ FORWARD_CHANGE)
 }

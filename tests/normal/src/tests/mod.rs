@@ -1,13 +1,18 @@
 //! The scenarios, in the order in which they run.
 
+mod availability;
 mod buffers;
 mod cycles;
 mod discovery;
 mod hostile;
 mod isolation;
 mod messages;
+mod partitions;
+mod patience;
 mod power;
 mod state;
+mod sweep;
+mod vms;
 
 use crate::outcome::Outcome;
 use crate::{pe, println};
@@ -65,6 +70,28 @@ tests! {
     cycles::a_normal_interrupt_preempts_and_run_resumes everywhere,
     cycles::a_preempted_partition_is_busy_for_requests,
     cycles::a_chain_unwinds_when_preempted,
+    cycles::a_chain_of_three_unwinds_when_preempted,
+    patience::a_patient_partition_is_not_preempted everywhere,
+    patience::a_callee_of_a_patient_partition_is_not_preempted everywhere,
+    patience::a_caller_of_a_patient_partition_is_preempted_when_it_runs_again,
+    availability::a_subscriber_is_told_of_vms everywhere,
+    availability::only_the_hypervisor_tells_and_only_subscribers_are_told everywhere,
+    vms::a_hypervisor_maps_buffers_of_its_vms,
+    vms::a_hypervisor_acquires_and_releases_rx_buffers_of_its_vms,
+    vms::a_vm_may_be_the_source_of_a_request everywhere,
+    partitions::a_partition_finds_itself_and_the_spmc,
+    partitions::a_partitions_version_stays,
+    partitions::a_partition_of_ffa_1_1_has_no_calls_of_1_2,
+    partitions::a_partitions_buffers_are_judged,
+    partitions::a_partitions_discovery_in_registers_is_judged,
+    partitions::a_partitions_log_is_judged,
+    partitions::a_partition_sends_direct_requests_to_partitions everywhere,
+    partitions::a_cycle_of_requests_is_refused,
+    partitions::what_a_partition_must_not_do_when_it_is_run_is_refused everywhere,
+    partitions::smcs_reach_el3_only_where_the_manifest_allows_it,
+    sweep::every_function_with_garbage_is_refused everywhere,
+    sweep::calls_of_the_secure_instance_are_not_the_normal_worlds everywhere,
+    sweep::nobody_speaks_for_the_secure_world everywhere,
     hostile::a_partition_that_calls_every_function_with_garbage_is_refused everywhere,
     hostile::a_partition_cannot_forge_calls everywhere,
     hostile::registers_and_instructions_of_others_are_undefined_in_a_partition everywhere,
