@@ -162,3 +162,28 @@ fn work_on_a_framework_message_is_preempted_and_resumed() {
     pe.call(&[id::RESPONSE, pair(RELAY, ECHO)]);
     assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, 0), DESTROYED_ANSWER]), Place::Normal);
 }
+
+#[test]
+fn the_hypervisor_finds_subscribers_in_the_list() {
+    for version in [V1_0, V1_1, V1_2] {
+        for messages in 0..4 {
+            let mut pe = World::of(&wanting(messages, version)).booted_pe(0);
+            pe.normal_version(version);
+            pe.map(1);
+            pe.done(&[0x8400_0068]);
+            // Property bit 6: told of VMs that are created; bit 7: of those that are destroyed.
+            let shown = if version == V1_0 { 0 } else { messages << 6 };
+            assert_eq!(u32::from(pe.received(8)[4]) & 0xC0, shown);
+            pe.normal(&[id::REQUEST, pair(0, RELAY)]);
+            pe.map(1);
+            pe.done(&[0x8400_0068]);
+            assert_eq!(pe.received(8)[4] & 0xC0, 0, "partitions do not send these");
+        }
+    }
+    // Nobody can tell a partition that receives no direct requests.
+    let mut sources = wanting(3, V1_2);
+    Sources::set(&mut sources.echo, "messaging-method", "<0x602>");
+    let mut pe = World::of(&sources).booted_pe(0);
+    pe.act(&[0xC400_008B]);
+    assert_eq!(pe.frame.x[3] >> 32 & 0xC0, 0);
+}

@@ -1,6 +1,6 @@
 //! Logical partitions at EL3: they send direct requests, and partitions see them in lists.
 
-use scenarios::{ECHO, Pe, Place, RELAY, Sources, V1_1, V1_2, World, code, id, pair};
+use scenarios::{ECHO, Pe, Place, RELAY, Sources, V1_0, V1_1, V1_2, World, code, id, pair};
 
 use super::direct::{IN_ECHO, IN_RELAY, REQUEST64, RESPONSE64};
 
@@ -146,6 +146,18 @@ fn logical_partitions_are_listed_in_the_callers_form() {
     let list = pe.received(96);
     assert_eq!(list[48..56], ENTRIES[0][0].to_le_bytes());
     assert_eq!(list[56..64], ENTRIES[0][1].to_le_bytes());
+    assert_eq!(list[72..80], 0x1_FFC1_u64.to_le_bytes(), "FFA_MSG_SEND_DIRECT_REQ2 is not of FF-A 1.1");
+}
+
+#[test]
+fn logical_partitions_have_short_entries_for_a_caller_of_1_0() {
+    let world = World::loaded_by(&Sources::speaking(V1_0).compile(), &ENTRIES);
+    let mut pe = world.booted_pe(0);
+    pe.normal(&[id::RUN, pair(ECHO, 0)]);
+    pe.map(1);
+    assert_eq!(pe.done(&[INFO])[2..4], [4, 8]);
+    let list = [0x2_0001_FFC0_u64, 0x1_FFC1].map(u64::to_le_bytes);
+    assert_eq!(pe.received(32)[16..], *list.as_flattened());
 }
 
 #[test]

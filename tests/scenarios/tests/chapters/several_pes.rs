@@ -19,21 +19,6 @@ fn a_blocked_partition_is_busy() {
 }
 
 #[test]
-fn a_context_is_not_entered_before_it_is_saved() {
-    let world = World::new();
-    let mut first = world.booted_pe(0);
-    let mut second = world.booted_pe(1);
-    for leave in [[id::RESPONSE, pair(RELAY, 0)], [id::YIELD, 0]] {
-        first.normal(&[id::REQUEST, pair(0, RELAY)]);
-        assert_eq!(first.call_unsettled(&leave), Place::Normal);
-        second.normal_refused(&[id::RUN, pair(RELAY, 0)], code::BUSY);
-        second.normal_refused(&[id::REQUEST, pair(0, RELAY)], code::BUSY);
-        first.settle();
-    }
-    assert_eq!(second.normal(&[id::RUN, pair(RELAY, 0)]), Place::Partition((RELAY, 0)), "it migrates");
-}
-
-#[test]
 fn a_pinned_context_stays_on_its_pe() {
     let world = World::new();
     world.booted_pe(0);
