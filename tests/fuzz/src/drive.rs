@@ -3,7 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use manager::exit::Conduit;
-use scenarios::{Blobs, ECHO, Pe, Place, Sources, V1_0, V1_1, World, id, pair};
+use manager::hardware::Memory;
+use manager::memory::page::Pa;
+use scenarios::id::{self, Named};
+use scenarios::{Blobs, ECHO, NORMAL_MEMORY, Pe, Place, Sources, V1_0, V1_1, World, pair};
 
 use crate::events::{Asker, PARTITIONS, Program, SMC};
 
@@ -12,11 +15,17 @@ const PES: usize = 4;
 /// PSCI_CPU_OFF.
 const CPU_OFF: u64 = 0x8400_0002;
 
+/// One partition at EL3: its id, one context, it sends requests; its UUID.
+const LOGICAL: &[[u64; 3]] = &[[0x2_0001_FFC0, 1, 2]];
+/// Interrupts of `echo` and of `old`; nobody has the others.
+const INTERRUPTS: [u32; 2] = [40, 41];
+
 /// What TF-A has loaded: four partitions that differ in what they want.
 static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
     let mut sources = Sources::new();
     let echo = "debug_name = \"echo\";";
     Sources::change(&mut sources.spmc, echo, &format!("{echo} smc_whitelist = <{SMC:#x}>;"));
+    Sources::change(&mut sources.spmc, "<0x0 0x9040000 0x0 0x1000>", "<0x0 0x9040000 0x0 0x2000>");
     let mut patient = sources.echo.clone();
     Sources::set_version(&mut patient, V1_1);
     Sources::set(&mut patient, "ns-interrupts-action", "<0>");
@@ -24,6 +33,13 @@ static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
     sources.add("patient", patient);
     let mut old = sources.relay.clone();
     Sources::set_version(&mut old, V1_0);
+    for (manifest, page, interrupt) in [(&mut sources.echo, 0x904_0000, 40), (&mut old, 0x904_1000, 41)] {
+        let device = format!(
+            "device-regions {{ compatible = \"arm,ffa-manifest-device-regions\"; d {{ base-address = <{page:#x}>; \
+             pages-count = <1>; attributes = <3>; interrupts = <{interrupt} 0x901>; }}; }};"
+        );
+        Sources::add_node(manifest, &device);
+    }
     sources.add("old", old);
     sources.compile()
 });
@@ -43,9 +59,7 @@ impl Machine {
     /// A machine on which the first PE has just been turned on, or on which all PEs are in the Normal world.
     #[must_use]
     pub fn new(booted: bool) -> Self {
-        let world = World::loaded_with(&BLOBS);
-        // One partition at EL3: its id, one context, sends requests; its UUID.
-        world.pe(0).machine.set_logical(&[[0x2_0001_FFC0, 1, 2]]);
+        let world = World::loaded_by(&BLOBS, LOGICAL);
         let pes = [0, 1, 2, 3].map(|index| booted.then(|| world.booted_pe(index)));
         Self { world, pes, booted, askers: Default::default() }
     }
@@ -110,6 +124,11 @@ fn happen(pe: &mut Pe, what: u8, program: &mut Program<'_>, asker: Asker) -> boo
         (12..58, Place::Partition(_)) => {
             let _ = pe.call(&program.call(place, asker));
         }
+        (56..58, Place::Normal) => {
+            // A hypervisor tells of the buffers of a VM, in its own TX buffer if that is where they say.
+            pe.machine.write(Pa::normal(NORMAL_MEMORY), &program.vm_buffers()).expect("this is memory");
+            let _ = pe.normal(&[Named::RxTxMap64 as u64]);
+        }
         (..60, Place::Normal) => {
             let _ = pe.normal(&program.call(place, asker));
         }
@@ -117,7 +136,7 @@ fn happen(pe: &mut Pe, what: u8, program: &mut Program<'_>, asker: Asker) -> boo
             let _ = pe.interrupt();
         }
         (60..63, _) => {
-            pe.machine.pending.push_back(u32::from(program.byte()));
+            pe.machine.pending.push_back(program.interrupt(&INTERRUPTS));
             let _ = if place == Place::Normal { pe.normal(&[id::INTERRUPT]) } else { pe.interrupt() };
         }
         (_, Place::Partition(_)) => {

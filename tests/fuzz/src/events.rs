@@ -162,6 +162,30 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// A descriptor of the buffers of a VM (FF-A 1.2, 13.5.2), perhaps with one byte changed.
+    pub fn vm_buffers(&mut self) -> Vec<u8> {
+        let vm = self.byte() & 3;
+        let page = NORMAL_MEMORY + 0x1_0000 * u64::from(vm);
+        let words =
+            |pages: u32, address: u64| [pages, 1, 0, 0, address as u32, (address >> 32) as u32, pages, 0];
+        let header = [u32::from(vm), 16, 48, 0];
+        let all = header.into_iter().chain(words(1, page)).chain(words(1, page + 0x1000));
+        let mut bytes: Vec<u8> = all.flat_map(u32::to_le_bytes).collect();
+        if self.byte() & 3 == 0 {
+            let at = usize::from(self.byte()) % bytes.len();
+            bytes[at] = self.byte();
+        }
+        bytes
+    }
+
+    /// An interrupt, mostly one of these.
+    pub fn interrupt(&mut self, owned: &[u32]) -> u32 {
+        match self.byte() {
+            byte @ ..64 => byte.into(),
+            byte => owned[usize::from(byte) % owned.len()],
+        }
+    }
+
     /// What somebody at this place does.
     pub fn call(&mut self, place: Place, asker: Asker) -> [u64; 18] {
         match place {
