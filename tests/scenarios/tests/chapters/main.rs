@@ -1,5 +1,6 @@
 //! The rules of FF-A, one file per chapter.
 
+mod aborts;
 mod buffers;
 mod console;
 mod cycles;

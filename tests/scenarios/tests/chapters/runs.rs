@@ -105,7 +105,7 @@ fn a_context_that_is_blocked_in_a_chain_belongs_to_it() {
 }
 
 #[test]
-fn a_context_that_works_for_a_partition_is_run_by_that_one_only() {
+fn a_partition_runs_only_whom_it_called() {
     for stop in [Pe::interrupt as fn(&mut Pe) -> Place, |pe: &mut Pe| pe.call(&[id::YIELD])] {
         let (mut first, mut second) = two_pes();
         second.normal(&[id::REQUEST, pair(0, ECHO)]);
@@ -168,7 +168,7 @@ fn a_context_of_an_aborted_partition_never_runs_again() {
 }
 
 #[test]
-fn ffa_run_names_a_context_that_may_run_here() {
+fn ffa_run_of_a_foreign_vcpu_is_invalid() {
     let world = World::new();
     let (mut first, mut second) = (world.booted_pe(0), world.booted_pe(1));
     let bad = [(ECHO, 1), (ECHO, 4), (ECHO, 0x100), (RELAY, 1), (0x8003, 0), (0, 0), (1, 0), (0x8000, 0)];
