@@ -71,7 +71,9 @@ fn cpus(node: &Node<'_, '_>) -> Result<Vec<u64>, Error> {
             None if named_cpu => {
                 return Err(Error::Missing { at: cpu.at("device_type"), expected: "\"cpu\"" });
             }
-            Some(other) if named_cpu => return Err(cpu.value("device_type", other, "\"cpu\"")),
+            Some(other) if named_cpu => {
+                return Err(cpu.value("device_type", format_args!("{other:?}"), "\"cpu\""));
+            }
             _ => continue,
         }
         for affinity in numbers(&cpu, "reg", cells)? {

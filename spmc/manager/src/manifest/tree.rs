@@ -188,9 +188,14 @@ impl<'b, 'a> Node<'b, 'a> {
         })
     }
 
-    /// The error of a value beyond its limit.
+    /// The error of a value beyond its limit. A long value is cut: it comes from the manifest and goes to the console.
     pub fn value(&self, property: &'static str, value: impl Display, limit: impl Into<String>) -> Error {
-        Error::Value { at: self.at(property), value: value.to_string(), limit: limit.into() }
+        const SHOWN: usize = 80;
+        let mut value = value.to_string();
+        if value.chars().count() > SHOWN {
+            value = value.chars().take(SHOWN).chain("...".chars()).collect();
+        }
+        Error::Value { at: self.at(property), value, limit: limit.into() }
     }
 
     /// The error of a value that stands twice where it must be unique: here, and before that in `first`.

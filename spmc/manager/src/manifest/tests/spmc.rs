@@ -232,7 +232,7 @@ fn a_pe_must_be_sound_and_stand_once() {
         (
             "device_type = \"cpu\"",
             "device_type = \"gpu\"",
-            "/cpus/cpu@0: `device_type` is gpu; it must be \"cpu\"",
+            "/cpus/cpu@0: `device_type` is \"gpu\"; it must be \"cpu\"",
         ),
         (
             "#address-cells = <2>;\n\t\t#size-cells = <0>",
