@@ -13,29 +13,50 @@ use crate::state::{ModelKind, Requester};
 /// FFA_RUN: w1 the vCPU that is to run on this PE.
 pub fn run(at: &mut Entry<'_>) -> Outcome {
     let (partition, context) = target(at)?;
-    let (target, vcpu) = (context.id(), context.vcpu());
+    if let Caller::Partition(own, caller) = at.caller {
+        return run_by(at, (own, caller), partition, context);
+    }
     if partition.is_aborted() {
         return Err(FfaError::Aborted);
     }
-    let on = at.cpu.id();
-    let Resumed { found, model } = match at.caller {
-        Caller::Normal => {
-            let is_gone = |vcpu| at.spmc.partition_of(vcpu).is_aborted();
-            vcpu.lock(&mut at.held).0.run(on, is_gone)?
-        }
-        Caller::Partition(own, caller) => {
-            let resumed = vcpu.lock(&mut at.held).0.run_by(caller, on)?;
-            if resumed.found == Found::Displaced && at.cpu.model() == ModelKind::Interrupt {
-                interrupts::done(at, own, caller);
-            } else {
-                own.vcpu(caller).lock(&mut at.held).0.call();
-                if at.cpu.model() == ModelKind::Owing {
-                    at.let_go_of(caller);
-                }
-            }
-            resumed
-        }
-    };
+    let is_gone = |vcpu| at.spmc.partition_of(vcpu).is_aborted();
+    let resumed = context.vcpu().lock(&mut at.held).0.run(at.cpu.id(), is_gone)?;
+    Ok(enter(at, partition, context.id(), resumed))
+}
+
+/// FFA_RUN of a partition's context, `caller`: it resumes whom it called, or whom its interrupt displaced.
+fn run_by(
+    at: &mut Entry<'_>,
+    (own, caller): (&Partition, VcpuId),
+    partition: &Partition,
+    context: &Context,
+) -> Outcome {
+    let owes = at.cpu.model() == ModelKind::Owing;
+    if partition.is_aborted() && !owes {
+        return Err(FfaError::Aborted);
+    }
+    let resumed = context.vcpu().lock(&mut at.held).0.run_by(caller, at.cpu.id(), owes)?;
+    if resumed.found == Found::Displaced && at.cpu.model() == ModelKind::Interrupt {
+        interrupts::done(at, own, caller);
+    } else {
+        own.vcpu(caller).lock(&mut at.held).0.call();
+    }
+    if owes {
+        at.end_debt();
+    }
+    if partition.is_aborted() {
+        // The debt is paid, and whom it was owed to ends: who called that gets to know.
+        return Ok(lifecycle::abandon(at, context.id()));
+    }
+    Ok(enter(at, partition, context.id(), resumed))
+}
+
+fn enter(
+    at: &mut Entry<'_>,
+    partition: &Partition,
+    target: VcpuId,
+    Resumed { found, model }: Resumed,
+) -> Next {
     if partition.queues_normal_interrupts() {
         at.hold_normal_for(target);
     }
@@ -50,7 +71,7 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
         }
         Found::Preempted | Found::Displaced => Deliver::Resume,
     };
-    Ok(at.to_partition(target, model, deliver))
+    at.to_partition(target, model, deliver)
 }
 
 /// The vCPU that FFA_RUN names: one that exists, is not the caller's own, and may run on this PE.

@@ -69,13 +69,14 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
         at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
     }
     // FF-A 1.2, 9.3: interrupts are handled in SPMC-scheduled mode, in which the Normal world's wait.
-    at.hold_normal_for(target);
     match (how, from) {
         (Handler::Waited, _) | (Handler::Blocked, None) => {
+            at.hold_normal_for(target);
             abi::handle_interrupt(at.frame, id);
         }
         // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
         (Handler::Blocked, Some(displaced)) => {
+            at.hold_normal_for_debt(target);
             at.hw.finish(id);
             abi::interrupt(at.frame, displaced);
         }

@@ -108,6 +108,20 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// As [`Entry::hold_normal_for`], until [`Entry::end_debt`].
+    pub fn hold_normal_for_debt(&mut self, vcpu: VcpuId) {
+        if self.cpu.hold_for_debt(vcpu) {
+            self.hw.hold_normal();
+        }
+    }
+
+    /// Who owed the PE runs whom it owed it to.
+    pub fn end_debt(&mut self) {
+        if self.cpu.end_debt() {
+            self.hw.release_normal();
+        }
+    }
+
     /// `vcpu` leaves the PE: interrupts of the Normal world that waited for that come now.
     #[inline]
     pub fn let_go_of(&mut self, vcpu: VcpuId) {

@@ -13,13 +13,15 @@ pub struct Cpu {
     model: ModelKind,
     boot: Option<usize>,
     holder: Option<VcpuId>,
+    /// Whether `holder` is one because it owes somebody the PE ([`ModelKind::Owing`]), and for no other reason.
+    holds_for_debt: bool,
 }
 
 impl Cpu {
     /// A PE that has just been turned on.
     #[must_use]
     pub const fn new(id: CpuId) -> Self {
-        Self { id, current: None, model: ModelKind::Init, boot: None, holder: None }
+        Self { id, current: None, model: ModelKind::Init, boot: None, holder: None, holds_for_debt: false }
     }
 
     /// Its linear index.
@@ -84,6 +86,21 @@ impl Cpu {
             self.holder = Some(vcpu);
         }
         first
+    }
+
+    /// As [`Cpu::hold_for`], until `vcpu` has run whom it owes the PE.
+    pub(crate) const fn hold_for_debt(&mut self, vcpu: VcpuId) -> bool {
+        self.holds_for_debt = self.hold_for(vcpu);
+        self.holds_for_debt
+    }
+
+    /// The vCPU that owed the PE has given it. Whether interrupts of the Normal world were held for that.
+    pub(crate) fn end_debt(&mut self) -> bool {
+        let held = core::mem::take(&mut self.holds_for_debt);
+        if held {
+            self.holder = None;
+        }
+        held
     }
 
     /// `vcpu` leaves the PE. Whether interrupts of the Normal world were held for it.

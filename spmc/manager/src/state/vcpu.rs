@@ -210,9 +210,9 @@ impl Vcpu {
     }
 
     /// FFA_RUN by a partition's context, on the chain's PE: one that this context works for, or that handles the
-    /// interrupt which displaced it.
-    pub fn run_by(&mut self, caller: VcpuId, on: CpuId) -> Result<Resumed, Refusal> {
-        let works_for = |model: Model| model.requester() == Requester::Partition(caller);
+    /// interrupt which displaced it; only the latter for a caller that `owes` it that.
+    pub fn run_by(&mut self, caller: VcpuId, on: CpuId, owes: bool) -> Result<Resumed, Refusal> {
+        let works_for = |model: Model| !owes && model.requester() == Requester::Partition(caller);
         let (found, chain, model) = match self.state {
             State::Yielded { on, model } if works_for(model) => (Found::Yielded, on, model),
             State::Preempted { on, model } if works_for(model) => (Found::Preempted, on, model),
