@@ -50,18 +50,18 @@ pub fn soak(tally: &mut Tally) {
 
 fn run(tally: &mut Tally, kind: &str, extent: Extent) {
     let name = |target: &str| format!("{kind} {target}");
-    let prepared = targets().and_then(|mut targets| {
-        targets.retain(|target| tally.wants(&name(target)));
-        if !targets.is_empty() {
-            build()?;
-        }
-        Ok(targets)
-    });
-    let targets = match prepared {
+    let mut targets = match targets() {
         Ok(targets) => targets,
         Err(error) => return tally.broken(kind, &error),
     };
+    targets.retain(|target| tally.wants(&name(target)));
+    if targets.is_empty() {
+        return;
+    }
     tally.part(kind);
+    if let Err(error) = build() {
+        return tally.broken(kind, &error);
+    }
     for together in targets.chunks(AT_ONCE) {
         let ends: Vec<Result<String>> = thread::scope(|scope| {
             let running: Vec<_> =

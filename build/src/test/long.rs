@@ -8,20 +8,30 @@ use crate::mutations::{self, Mutation, Scratch};
 /// Breaks every rule of the committed list and looks for the test that notices; on the target, too, where the list
 /// names a test there.
 pub fn broken_rules(tally: &mut Tally, on_target: bool) {
+    let on_the_host = |mutation: &Mutation| format!("broken: {}", mutation.rule);
+    let on_the_target = |mutation: &Mutation| format!("broken on the target: {}", mutation.rule);
+    let mut list = match mutations::list() {
+        Ok(list) => list,
+        Err(error) => return tally.broken("broken rules", &error),
+    };
+    list.retain(|rule| tally.wants(&on_the_host(rule)) || tally.wants(&on_the_target(rule)));
+    if list.is_empty() {
+        return;
+    }
     tally.part("broken rules");
     let prepared = || -> Result<_> {
         let scratch = Scratch::new()?;
         let intact = scratch.host_tests("")?;
-        Ok((mutations::list()?, scratch, intact))
+        Ok((scratch, intact))
     };
-    let (list, scratch, intact) = match prepared() {
+    let (scratch, intact) = match prepared() {
         Ok(prepared) => prepared,
         Err(error) => return tally.broken("broken rules", &error),
     };
     for mutation in &list {
-        tally.run(&format!("broken: {}", mutation.rule), || noticed_on_the_host(&scratch, mutation, &intact));
+        tally.run(&on_the_host(mutation), || noticed_on_the_host(&scratch, mutation, &intact));
         if let Some(test) = mutation.target_test.as_ref().filter(|_| on_target) {
-            tally.run(&format!("broken on the target: {}", mutation.rule), || {
+            tally.run(&on_the_target(mutation), || {
                 let failed = scratch.broken(mutation, || scratch.target_test_fails(test))?;
                 ensure!(failed, "{test} passes all the same");
                 Ok(())
