@@ -28,6 +28,8 @@ pub struct Pe {
     pub frame: Frame,
     /// The instruction by which partitions call on this PE.
     pub conduit: Conduit,
+    /// Whether the image saves the registers of a context that left no earlier than it must: before the PE's next step.
+    pub saves_late: bool,
     cpu: Cpu,
     current: Option<VcpuId>,
     /// x8-x17 of the Normal world while a partition is on the PE.
@@ -43,6 +45,7 @@ impl Pe {
             machine,
             frame: Frame::default(),
             conduit: Conduit::Hvc,
+            saves_late: false,
             cpu: Cpu::new(index),
             current: None,
             normal: [0; 18],
@@ -78,6 +81,12 @@ impl Pe {
     pub fn call_unsettled(&mut self, registers: &[u64]) -> Place {
         self.set(registers);
         self.go_unsettled(Exit::Call(self.conduit))
+    }
+
+    /// The context that has left this PE and whose registers are not saved yet.
+    #[must_use]
+    pub fn unsettled(&self) -> Option<(u64, u64)> {
+        self.unsettled.map(name)
     }
 
     /// The image has saved the registers.
@@ -179,9 +188,7 @@ impl Pe {
     /// Where the PE is.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.current.map_or(Place::Normal, |vcpu| {
-            Place::Partition((vcpu.partition().id().get().into(), vcpu.index().into()))
-        })
+        self.current.map_or(Place::Normal, |vcpu| Place::Partition(name(vcpu)))
     }
 
     fn set(&mut self, registers: &[u64]) {
@@ -191,8 +198,11 @@ impl Pe {
     }
 
     fn go(&mut self, exit: Exit<'_>) -> Place {
-        let place = self.go_unsettled(exit);
         self.settle();
+        let place = self.go_unsettled(exit);
+        if !self.saves_late {
+            self.settle();
+        }
         place
     }
 
@@ -236,4 +246,9 @@ impl Pe {
         contexts.retain(|(id, _)| *id != vcpu);
         contexts.push((vcpu, self.frame.x));
     }
+}
+
+/// A context by its partition's id and its number.
+fn name(vcpu: VcpuId) -> (u64, u64) {
+    (vcpu.partition().id().get().into(), vcpu.index().into())
 }

@@ -6,6 +6,9 @@ use std::sync::LazyLock;
 
 use crate::{ECHO_MEMORY, PARTITION_MEMORY, RELAY, V1_2};
 
+/// Where the device memory of the SPMC manifest begins.
+const DEVICES: u64 = 0x904_0000;
+
 /// The files as they are.
 static FILES: LazyLock<Sources> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests/qemu-virt");
@@ -27,13 +30,16 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The files as they are.
+    /// The files, with room for more devices.
     ///
     /// # Panics
     /// If they cannot be read.
     #[must_use]
     pub fn new() -> Self {
-        FILES.clone()
+        let mut sources = FILES.clone();
+        let uart = "reg = <0x0 0x9040000 0x0 0x1000>";
+        Self::change(&mut sources.spmc, uart, "reg = <0x0 0x9040000 0x0 0x20000>");
+        sources
     }
 
     /// The files, but `echo` and `relay` speak this version and use what it has.
@@ -78,6 +84,19 @@ impl Sources {
     pub fn add_node(source: &mut String, node: &str) {
         let end = source.rfind("};").expect("the root node ends");
         source.insert_str(end, node);
+    }
+
+    /// Gives a partition the device of this number, with an interrupt.
+    ///
+    /// # Panics
+    /// If the source has no root node.
+    pub fn add_device(source: &mut String, number: u64, interrupt: u32) {
+        let address = DEVICES + number * 0x1000;
+        let node = format!(
+            "device-regions {{ compatible = \"arm,ffa-manifest-device-regions\"; device {{ base-address = \
+             <{address:#x}>; pages-count = <1>; attributes = <3>; interrupts = <{interrupt} 0x901>; }}; }};\n"
+        );
+        Self::add_node(source, &node);
     }
 
     /// Has a partition speak this version: it offers FFA_MSG_SEND_DIRECT_REQ2 only where that is there.

@@ -4,7 +4,7 @@ use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
 
 use super::direct::{IN_ECHO, IN_RELAY};
 
-/// The interrupt of `relay`'s device, and that of the device of a third partition.
+/// The interrupt of `relay`'s device, and that of the device of the third partition.
 const OWN: u32 = 40;
 const OTHERS: u32 = 41;
 /// The third partition.
@@ -14,18 +14,10 @@ const IN_THIRD: Place = Place::Partition((THIRD, 0));
 /// Manifests in which `relay` and a third partition with one context have a device with an interrupt each.
 pub fn with_devices() -> Sources {
     let mut sources = Sources::new();
-    let device = |address: &str, interrupt: u32| {
-        format!(
-            "device-regions {{ compatible = \"arm,ffa-manifest-device-regions\"; device {{ base-address = <{address}>; \
-             pages-count = <1>; attributes = <3>; interrupts = <{interrupt} 0x901>; }}; }};\n"
-        )
-    };
     let mut third = sources.relay.clone();
-    Sources::add_node(&mut sources.relay, &device("0x9040000", OWN));
-    Sources::add_node(&mut third, &device("0x9050000", OTHERS));
+    Sources::add_device(&mut sources.relay, 0, OWN);
+    Sources::add_device(&mut third, 1, OTHERS);
     assert_eq!(sources.add("third", third), THIRD);
-    let memory = "reg = <0x0 0x9040000 0x0 0x1000>";
-    Sources::change(&mut sources.spmc, memory, "reg = <0x0 0x9040000 0x0 0x20000>");
     sources
 }
 
@@ -325,4 +317,37 @@ fn a_handler_runs_on_the_pe_of_its_interrupt() {
         assert_eq!(comes(pe, OWN), IN_RELAY, "without a call from the Normal world");
         assert_eq!(pe.call(&[id::MSG_WAIT]), Place::Normal);
     }
+}
+
+#[test]
+fn a_chain_that_queues_still_does_after_its_own_interrupt() {
+    let mut sources = with_devices();
+    Sources::set(&mut sources.relay, "ns-interrupts-action", "<0>");
+    let mut queueing = World::of(&sources).booted_pe(0);
+    queueing.normal(&[id::REQUEST, pair(0, RELAY)]);
+    // EL3's chain is of the same kind.
+    let mut logical = booted();
+    logical.normal(&[id::REQUEST, pair(0xFFC0, RELAY)]);
+    for mut pe in [queueing, logical] {
+        pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
+        assert_eq!(comes(&mut pe, OWN), IN_RELAY);
+        assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
+        assert!(pe.machine.holds_normal, "whoever wants that is still in the chain");
+        pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]);
+        assert!(pe.machine.holds_normal);
+    }
+}
+
+#[test]
+fn whoever_owes_a_run_to_one_that_was_aborted_owes_nothing() {
+    let world = World::of(&with_devices());
+    let (mut first, mut second) = (world.booted_pe(0), world.booted_pe(1));
+    first.normal(&[id::REQUEST, pair(0, RELAY)]);
+    first.call(&[id::REQUEST, pair(RELAY, ECHO)]);
+    comes(&mut first, OWN);
+    second.normal(&[id::REQUEST, pair(0, ECHO)]);
+    second.fault();
+    first.refused(&[id::RUN, pair(ECHO, 0)], code::ABORTED);
+    assert!(!first.machine.holds_normal);
+    assert_eq!(first.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);
 }
