@@ -120,6 +120,8 @@ fn a_handler_may_ask_others() {
     assert_eq!(pe.call(&[id::REQUEST, pair(RELAY, THIRD)]), IN_THIRD);
     assert!(pe.machine.holds_normal, "for the whole chain");
     pe.refused(&[id::REQUEST, pair(THIRD, RELAY)], code::DENIED);
+    // It is not the one for whose interrupt `echo` lost the PE.
+    pe.refused(&[id::RUN, pair(ECHO, 0)], code::DENIED);
     assert_eq!(pe.call(&[id::RESPONSE, pair(THIRD, RELAY)]), IN_RELAY);
     assert_eq!(pe.call(&[id::MSG_WAIT]), IN_ECHO);
     assert_eq!(pe.frame.x, own);
