@@ -26,6 +26,8 @@ pub struct Pe {
     pub machine: Machine,
     /// x0-x17 of whoever is on the PE.
     pub frame: Frame,
+    /// Where the context that was started last on this PE begins.
+    pub started_at: Option<u64>,
     /// The instruction by which partitions call on this PE.
     pub conduit: Conduit,
     /// Whether the image saves the registers of a context that left no earlier than it must: before the PE's next step.
@@ -44,6 +46,7 @@ impl Pe {
             world,
             machine,
             frame: Frame::default(),
+            started_at: None,
             conduit: Conduit::Hvc,
             saves_late: false,
             cpu: Cpu::new(index),
@@ -211,7 +214,10 @@ impl Pe {
         let (target, deliver) = match next {
             Next::Normal(deliver) => (None, deliver),
             Next::Partition { target, deliver } => (Some(target), deliver),
-            Next::Start { target, .. } => (Some(target), Deliver::Extended),
+            Next::Start { target, pc } => {
+                self.started_at = Some(pc);
+                (Some(target), Deliver::Extended)
+            }
         };
         if target != self.current {
             match self.current {

@@ -1,11 +1,11 @@
 //! Starting, failing and faulting.
 
+use manager::exit::Conduit;
 use manager::hardware::Memory;
 use manager::memory::page::Pa;
-use scenarios::{ECHO, ECHO_MEMORY, Place, RELAY, Sources, World, code, id, pair};
+use scenarios::{ECHO, ECHO_MEMORY, Place, RELAY, Sources, V1_0, V1_1, V1_2, V1_3, World, code, id, pair};
 
-const IN_ECHO: Place = Place::Partition((ECHO, 0));
-const IN_RELAY: Place = Place::Partition((RELAY, 0));
+use super::direct::{IN_ECHO, IN_RELAY};
 
 #[test]
 fn partitions_start_in_boot_order() {
@@ -57,6 +57,64 @@ fn a_partition_that_gives_up_is_left_out_and_the_others_start() {
     pe.normal_refused(&[id::RUN, pair(ECHO, 0)], code::ABORTED);
     assert_eq!(pe.normal(&[id::REQUEST, pair(0, RELAY)]), IN_RELAY);
     pe.call_refused(&[id::ERROR, 0, code::ABORTED], code::NOT_SUPPORTED);
+}
+
+#[test]
+fn ffa_error_is_a_call_in_initialisation_only() {
+    for version in [V1_0, V1_1, V1_2, V1_3] {
+        for mut pe in World::callers(version) {
+            for error in [code::ABORTED, code::DENIED, 0] {
+                pe.refused(&[id::ERROR, 0, error], code::NOT_SUPPORTED);
+            }
+            pe.refused(&[0xC400_0060, 0, code::ABORTED], code::NOT_SUPPORTED);
+        }
+        for conduit in [Conduit::Hvc, Conduit::Smc] {
+            let mut pe = World::of(&Sources::speaking(version)).pe(0);
+            pe.conduit = conduit;
+            pe.turn_on();
+            for error in [code::DENIED, code::BUSY, 0, 8, 0xFFFF] {
+                pe.refused(&[id::ERROR, 0, error], code::NOT_SUPPORTED);
+            }
+            pe.refused(&[0xC400_0060, 0, code::ABORTED], code::NOT_SUPPORTED);
+            assert_eq!(pe.call(&[id::ERROR, 0, code::ABORTED]), IN_RELAY);
+            pe.call(&[id::MSG_WAIT]);
+            pe.refused(&[id::REQUEST, pair(0, ECHO)], code::ABORTED);
+        }
+    }
+}
+
+#[test]
+fn error_codes_have_the_numbers_of_ffa() {
+    use code::FfaError::{
+        Aborted, Busy, Denied, Interrupted, InvalidParameters, NoData, NoMemory, NotSupported, Retry,
+    };
+    let codes =
+        [NotSupported, InvalidParameters, NoMemory, Busy, Interrupted, Denied, Retry, Aborted, NoData];
+    for (number, code) in (1..).zip(codes) {
+        assert_eq!(code as i32, -number);
+    }
+    let words = [code::NOT_SUPPORTED, code::INVALID, code::NO_MEMORY, code::BUSY];
+    assert_eq!(words, [0xFFFF_FFFF, 0xFFFF_FFFE, 0xFFFF_FFFD, 0xFFFF_FFFC]);
+    assert_eq!([code::DENIED, code::RETRY, code::ABORTED], [0xFFFF_FFFA, 0xFFFF_FFF9, 0xFFFF_FFF8]);
+}
+
+#[test]
+fn a_partition_that_initialises_may_ask_those_that_have() {
+    for conduit in [Conduit::Hvc, Conduit::Smc] {
+        let mut pe = World::new().pe(0);
+        pe.conduit = conduit;
+        pe.turn_on();
+        pe.refused(&[id::REQUEST, pair(ECHO, RELAY)], code::BUSY);
+        assert_eq!(pe.call(&[id::MSG_WAIT]), IN_RELAY);
+        for (request, response) in [(id::REQUEST, id::RESPONSE), (id::REQUEST2, id::RESPONSE2)] {
+            assert_eq!(pe.call(&[request, pair(RELAY, ECHO)]), IN_ECHO);
+            assert_eq!(pe.call(&[response, pair(ECHO, RELAY)]), IN_RELAY);
+        }
+        assert_eq!(pe.call(&[id::REQUEST, pair(RELAY, ECHO)]), IN_ECHO);
+        assert_eq!(pe.fault(), IN_RELAY, "whom it asked ends; it goes on");
+        pe.expect_error(code::ABORTED);
+        assert_eq!(pe.call(&[id::MSG_WAIT]), Place::Normal);
+    }
 }
 
 #[test]
