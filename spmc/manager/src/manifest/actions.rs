@@ -11,7 +11,8 @@ const OTHERS: &str = "other-s-interrupts-action";
 const SRI: &str = "sri-interrupts-policy";
 
 /// What interrupts of the Normal world do. `managed-exit` is the older form, and wins.
-pub fn normal(root: &Node<'_, '_>, level: ExceptionLevel, name: &str) -> Result<NormalInterrupts, Error> {
+pub fn normal(root: &Node<'_, '_>, level: ExceptionLevel) -> Result<NormalInterrupts, Error> {
+    let name = root.owner();
     let action = root.optional_number(NORMAL, 0..=2_u8)?;
     let property = if root.flag(MANAGED_EXIT)? { MANAGED_EXIT } else { NORMAL };
     let virq = root.flag(VIRTUAL_IRQ)?;

@@ -68,7 +68,11 @@ fn interrupt(node: &Node<'_, '_>, id: u32, attributes: u32) -> Result<DeviceInte
     }
     let said = attributes >> TYPE_SHIFT;
     if said != kind {
-        log::warn!("{}: `interrupts` gives id {id} the type {said}; its number makes it {kind}", node.path());
+        log::warn!(
+            "{}: {}: `interrupts` gives id {id} the type {said}; its number makes it {kind}",
+            node.owner(),
+            node.path()
+        );
     }
     Ok(DeviceInterrupt {
         id,

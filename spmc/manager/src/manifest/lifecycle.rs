@@ -53,7 +53,6 @@ pub fn lifecycle(
     register: Option<u8>,
     image: Option<Uuid>,
     memory: &[Found],
-    name: &str,
 ) -> Result<Option<Lifecycle>, Error> {
     let action = root.optional_number(ABORT, 0..=3_u8)?;
     let live = root.flag(LIVE)?;
@@ -78,8 +77,9 @@ pub fn lifecycle(
         Some(2) => AbortAction::Restart,
         Some(_) => AbortAction::Propagate,
     };
+    let owner = root.owner();
     log::warn!(
-        "{name}: `{ABORT}` {abort_action:?} is not there: if the partition fails, it is aborted for good"
+        "{owner}: `{ABORT}` {abort_action:?} is not there: if the partition fails, it is aborted for good"
     );
     Ok(Some(Lifecycle { abort_action, live_activation }))
 }

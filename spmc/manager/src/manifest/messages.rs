@@ -119,7 +119,7 @@ pub fn availability(root: &Node<'_, '_>, services: &[Service]) -> Result<Availab
 pub fn power(root: &Node<'_, '_>, contexts: Contexts) -> Result<PowerMessages, Error> {
     let bits = root.optional_number(POWER, 0..=PowerMessages::all().bits())?.unwrap_or(0);
     if bits != 0 && contexts == Contexts::Migratable {
-        log::info!("/: `{POWER}` is {bits:#x}: a partition of one context gets none");
+        log::info!("{}: `{POWER}` is {bits:#x}: a partition of one context gets none", root.owner());
         return Ok(PowerMessages::empty());
     }
     Ok(PowerMessages::from_bits_truncate(bits))

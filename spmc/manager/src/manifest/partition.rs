@@ -21,7 +21,7 @@ const LEVEL: &str = "exception-level";
 const COUNT: &str = "execution-ctx-count";
 
 /// Properties and nodes that have a meaning here.
-const USED: &[&str] = &[
+pub const USED: &[&str] = &[
     "compatible",
     "ffa-version",
     "uuid",
@@ -68,7 +68,7 @@ const KNOWN: &[&str] =
 /// # Errors
 /// The first rule that it breaks: the partition cannot start with it.
 pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Result<PartitionConfig, Error> {
-    let tree = Tree::new(bytes)?;
+    let tree = Tree::new(bytes, &vm.name)?;
     let root = tree.root();
     let binding = root.compatible(&[BINDING_1_0, BINDING_1_1])?;
     let version = version(&root)?;
@@ -85,13 +85,13 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let boot_info = boot_info(&root, register)?;
     let (memory, devices) = regions::regions(&root, vm, cpus)?;
     let buffers = regions::buffers(&root, &memory)?;
-    let normal_interrupts = actions::normal(&root, exception_level, &vm.name)?;
+    let normal_interrupts = actions::normal(&root, exception_level)?;
     let other_secure_interrupts = actions::other_secure(&root, normal_interrupts)?;
     let sri_policy = actions::sri_policy(&root, exception_level)?;
     let availability = messages::availability(&root, &services)?;
     let power = messages::power(&root, contexts)?;
     let notifications = root.flag("notification-support")?;
-    let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory, &vm.name)?;
+    let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory)?;
     identity(&root, vm)?;
     if exception_level == ExceptionLevel::El0 {
         let why = "S-EL0 is not there; it must be 2 (S-EL1)";
@@ -202,7 +202,11 @@ fn boot_info(root: &Node<'_, '_>, register: Option<u8>) -> Result<Option<BootInf
     let hob_list = node.flag("hob_list")?;
     node.report_unused(&["compatible", "ffa_manifest", "hob_list"], &[]);
     let Some(register) = register else {
-        log::warn!("{}: without `gp-register-num` there is no register to hand it over in", node.path());
+        log::warn!(
+            "{}: {}: without `gp-register-num` there is no register to hand it over in",
+            node.owner(),
+            node.path()
+        );
         return Ok(None);
     };
     Ok(Some(BootInfo { register, manifest, hob_list }))

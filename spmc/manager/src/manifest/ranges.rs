@@ -77,10 +77,12 @@ pub fn names<'a>(root: &Node<'_, 'a>) -> Vec<&'a str> {
 /// Says what it means that a kind of memory is not declared.
 fn report_absent(memory: &[MemoryRange]) {
     if !memory.iter().any(|declared| declared.device) {
-        log::warn!("/: no device memory is declared: partitions may have any device but the SPMC's own");
+        log::warn!(
+            "SPMC manifest: no device memory is declared: partitions may have any device but the SPMC's own"
+        );
     }
     if !memory.iter().any(|declared| !declared.device && declared.range.space() == Space::Normal) {
-        log::warn!("/: no ns-memory is declared: the Normal world can map no buffers");
+        log::warn!("SPMC manifest: no ns-memory is declared: the Normal world can map no buffers");
     }
 }
 

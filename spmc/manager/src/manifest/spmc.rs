@@ -28,7 +28,7 @@ const AFFINITY: u64 = 0xFF_00FF_FFFF;
 /// # Errors
 /// The first rule that it breaks: the SPMC cannot start with it.
 pub fn parse(bytes: &[u8]) -> Result<SpmcManifest, Error> {
-    let tree = Tree::new(bytes)?;
+    let tree = Tree::new(bytes, "SPMC manifest")?;
     let root = tree.root();
     root.compatible(&["arm,ffa-core-manifest-1.0"])?;
     let image = attribute(&root.required_child("attribute")?)?;
@@ -148,7 +148,7 @@ fn hypervisor(node: &Node<'_, '_>) -> Result<Vec<VmEntry>, Error> {
     used.push("compatible");
     node.report_unused(&used, &["ffa_tee_enabled"]);
     if vms.is_empty() {
-        log::warn!("{}: no vm1: there is no partition to start", node.path());
+        log::warn!("{}: {}: no vm1: there is no partition to start", node.owner(), node.path());
     }
     Ok(vms)
 }

@@ -14,14 +14,19 @@ use super::blob::{self, BlobError};
 use super::error::{Error, Place};
 
 /// A device tree that can be read without fear.
-pub struct Tree<'a>(Fdt<'a>);
+pub struct Tree<'a> {
+    fdt: Fdt<'a>,
+    /// Whose it is, for messages.
+    owner: &'a str,
+}
 
 impl<'a> Tree<'a> {
-    /// Checks the whole blob.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, BlobError> {
+    /// Checks the whole blob, which is the manifest of `owner`.
+    pub fn new(bytes: &'a [u8], owner: &'a str) -> Result<Self, BlobError> {
         let blob = blob::check(bytes)?;
         // The crate asks less of a header than our check, so that it finds nothing to refuse.
-        Fdt::new(blob).map(Self).map_err(|_| BlobError::Short { length: blob.len() })
+        let fdt = Fdt::new(blob).map_err(|_| BlobError::Short { length: blob.len() })?;
+        Ok(Self { fdt, owner })
     }
 
     /// The root node.
@@ -30,7 +35,8 @@ impl<'a> Tree<'a> {
     /// Never: the check has seen a root node, and that its name is empty, by which the crate finds it.
     #[must_use]
     pub fn root(&self) -> Node<'_, 'a> {
-        Node { node: self.0.find_node("/").expect("a checked tree has a root"), path: "/".to_string() }
+        let node = self.fdt.find_node("/").expect("a checked tree has a root");
+        Node { node, path: "/".to_string(), owner: self.owner }
     }
 }
 
@@ -86,6 +92,7 @@ impl<'a> Form<'a> for Vec<&'a str> {
 pub struct Node<'b, 'a> {
     node: FdtNode<'b, 'a>,
     path: String,
+    owner: &'a str,
 }
 
 impl<'b, 'a> Node<'b, 'a> {
@@ -93,6 +100,12 @@ impl<'b, 'a> Node<'b, 'a> {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whose manifest it is in: for messages that are no errors.
+    #[must_use]
+    pub fn owner(&self) -> &'a str {
+        self.owner
     }
 
     /// The name, with the unit address.
@@ -104,7 +117,8 @@ impl<'b, 'a> Node<'b, 'a> {
     /// The nodes below, in their order.
     pub fn children(&self) -> impl Iterator<Item = Node<'b, 'a>> {
         let parent = self.path.trim_end_matches('/');
-        self.node.children().map(move |node| Node { node, path: format!("{parent}/{}", node.name) })
+        let owner = self.owner;
+        self.node.children().map(move |node| Node { node, path: format!("{parent}/{}", node.name), owner })
     }
 
     /// The node of this name below.
@@ -223,10 +237,10 @@ impl<'b, 'a> Node<'b, 'a> {
             names.filter(|name| !used.contains(name) && !STRUCTURE.contains(name)).collect();
         let (known, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|name| known.contains(name));
         if !known.is_empty() {
-            log::debug!("{}: without effect here: {}", self.path, known.join(", "));
+            log::debug!("{}: {}: without effect here: {}", self.owner, self.path, known.join(", "));
         }
         if !unknown.is_empty() {
-            log::warn!("{}: unknown, without effect: {}", self.path, unknown.join(", "));
+            log::warn!("{}: {}: unknown, without effect: {}", self.owner, self.path, unknown.join(", "));
         }
     }
 

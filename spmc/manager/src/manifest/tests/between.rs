@@ -2,7 +2,7 @@
 
 use super::super::check;
 use super::*;
-use crate::config::{Device, Memory, Region};
+use crate::config::{Device, DeviceInterrupt, Memory, Region, Streams, Trigger};
 use crate::memory::page::Attributes;
 
 /// A partition of index `index` with 256 KB from `start` on.
@@ -37,6 +37,79 @@ fn of_two_with_one_boot_order_the_later_is_left_out() {
     let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
     assert_eq!(message, "/: `boot-order` is 5, as in the manifest of p0; it must be unique");
     assert_eq!(together(Vec::from([a, b])), [0]);
+}
+
+#[test]
+fn names_and_image_uuids_are_one_partitions_own() {
+    let (a, mut b) = (config(0, 0xe20_0000, 1), config(1, 0xe24_0000, 2));
+    b.name = a.name.clone();
+    let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
+    let expected = "/hypervisor/vm2: `debug_name` is \"p0\", as in /hypervisor/vm1; it must be unique";
+    assert_eq!(message, expected);
+    assert_eq!(together(Vec::from([a, b])), [0]);
+    let (mut a, mut b) = (config(0, 0xe20_0000, 2), config(1, 0xe24_0000, 1));
+    let uuid = uuid::uuid!("aff90eed-d653-4b9b-9cee-09c66c47ce3a");
+    (a.image_uuid, b.image_uuid) = (Some(uuid), Some(uuid));
+    let message = check::beside(&a, std::slice::from_ref(&b)).unwrap_err().to_string();
+    let expected = "/: `image-uuid` is aff90eed-d653-4b9b-9cee-09c66c47ce3a, as in the manifest of p1; it must be unique";
+    assert_eq!(message, expected);
+    assert_eq!(together(Vec::from([a, b])), [1], "the later in boot order goes");
+}
+
+#[test]
+fn interrupts_and_streams_are_one_partitions_own() {
+    let interrupt =
+        DeviceInterrupt { id: 40, priority: 0, secure: true, trigger: Trigger::Edge, target: None };
+    let with = |index, start, streams: Option<Streams>, interrupts: &[DeviceInterrupt]| {
+        let mut config = config(index, start, index as u16);
+        let at = 0x904_0000 + 0x1000 * index as u64;
+        let mut device = device(range(at, at + 0x1000));
+        (device.streams, device.interrupts) = (streams, Vec::from(interrupts));
+        config.devices.push(device);
+        config
+    };
+    let (a, b) = (with(0, 0xe20_0000, None, &[interrupt]), with(1, 0xe24_0000, None, &[interrupt]));
+    let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
+    let expected = "/device-regions/r: `interrupts` is id 40, as in the manifest of p0; it must be unique";
+    assert_eq!(message, expected);
+    assert_eq!(together(Vec::from([a, b])), [0]);
+    let streams = |smmu, ids: &[u32]| Some(Streams { smmu, ids: Vec::from(ids) });
+    let (a, b) =
+        (with(0, 0xe20_0000, streams(1, &[5, 6]), &[]), with(1, 0xe24_0000, streams(1, &[7, 6]), &[]));
+    let message = check::beside(&b, std::slice::from_ref(&a)).unwrap_err().to_string();
+    let expected = "/device-regions/r: `stream-ids` is stream 0x6 of SMMU 1, as in the manifest of p0; it must be unique";
+    assert_eq!(message, expected);
+    assert_eq!(together(Vec::from([a, b])), [0]);
+    let (a, b) = (with(0, 0xe20_0000, streams(1, &[5]), &[]), with(1, 0xe24_0000, streams(2, &[5]), &[]));
+    assert_eq!(together(Vec::from([a, b])), [0, 1], "behind another SMMU it is another stream");
+}
+
+#[test]
+fn no_partition_gets_a_device_of_the_spmc() {
+    let declared = spmc_of(OP_TEE_SPMC).unwrap().memory;
+    let mut config = config(0, 0xe30_0000, 0);
+    config.devices.push(device(range(0x800_f000, 0x801_1000)));
+    let message = check::alone(&config, &declared, &own().devices).unwrap_err().to_string();
+    let expected = "region r 0x800f000..0x8011000 overlaps a device of the SPMC, 0x8000000..0x8010000";
+    assert_eq!(message, expected);
+    let manifest =
+        spmc_of(&changed(SPMC, "0x0 0x40000000 0x0 0xc0000000", "0x0 0x8000000 0x0 0x1000")).unwrap();
+    let message = check::own_memory(&manifest, &own()).unwrap_err().to_string();
+    assert!(message.starts_with("ns-memory 0x8000000..0x8001000 overlaps a device of the SPMC"), "{message}");
+}
+
+#[test]
+fn where_no_device_is_declared_every_one_may_be_had_that_is_no_memory() {
+    let declared = spmc_of(OP_TEE_SPMC_BARE).unwrap().memory;
+    let with = |device_range| {
+        let mut config = config(0, 0xe30_0000, 0);
+        config.devices.push(device(device_range));
+        check::alone(&config, &declared, &own().devices).map_err(|error| error.to_string())
+    };
+    assert_eq!(with(range(0x904_0000, 0x904_1000)), Ok(()));
+    assert!(with(range(0x90b_0000, 0x90b_1000)).is_err(), "the SPMC's own");
+    let message = "r 0xe000000..0xe001000 overlaps memory 0xe000000..0xf000000";
+    assert_eq!(with(range(0xe00_0000, 0xe00_1000)).unwrap_err(), message);
 }
 
 #[test]

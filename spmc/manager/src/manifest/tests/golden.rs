@@ -65,9 +65,11 @@ fn op_tee_of_its_own_build_is_accepted_with_the_decisions_made() {
 fn op_tee_in_its_older_form_is_accepted() {
     let (config, lines) = op_tee(OP_TEE_SPMC_BARE, OP_TEE_1_1);
     assert!(lines.contains(
-        &"WARN: /: no device memory is declared: partitions may have any device but the SPMC's own".into()
+        &"WARN: SPMC manifest: no device memory is declared: partitions may have any device but the SPMC's own".into()
     ));
-    assert!(lines.contains(&"WARN: /: no ns-memory is declared: the Normal world can map no buffers".into()));
+    assert!(lines.contains(
+        &"WARN: SPMC manifest: no ns-memory is declared: the Normal world can map no buffers".into()
+    ));
     assert_eq!(config.version, Version(1, 1));
     assert_eq!(config.availability, AvailabilityMessages::empty());
     assert_eq!(config.devices[0].interrupts[0].trigger, Trigger::Level, "0xb01");

@@ -154,7 +154,7 @@ fn nodes_nest_up_to_the_limit() {
 #[test]
 fn a_path_names_every_node_from_the_root() {
     let bytes = dts::compile("/dts-v1/; / { a { b@1 { c = <1>; }; }; };");
-    let tree = Tree::new(&bytes).unwrap();
+    let tree = Tree::new(&bytes, "a").unwrap();
     let inner = tree.root().child("a").unwrap().child("b@1").unwrap();
     assert_eq!((tree.root().path(), inner.path()), ("/", "/a/b@1"));
     assert_eq!(inner.required::<u64>("c"), Ok(1));
