@@ -9,7 +9,7 @@ use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
 use crate::state::partition::Partition;
 use crate::state::vcpu::Handler;
-use crate::state::{Interrupted, Intid, ModelKind};
+use crate::state::{Interrupted, Intid};
 
 /// A physical interrupt took the PE from the partition that ran.
 pub fn interrupted(at: &mut Entry<'_>) -> Next {
@@ -52,8 +52,7 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
     let Some((intid, owner)) = owner.filter(|(_, owner)| !owner.is_aborted()) else {
         return unexpected(at, id, "belongs to nobody");
     };
-    // One at a time on a PE (FF-A 1.2, 9.3.1).
-    if from.is_some() && matches!(at.cpu.model(), ModelKind::Interrupt | ModelKind::Owing) {
+    if at.cpu.handles() {
         return unexpected(at, id, "comes while another one is handled");
     }
     let interrupted =
@@ -65,12 +64,13 @@ fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
     let Some((target, how, model)) = found else {
         return unexpected(at, id, "comes while its owner cannot take it");
     };
+    at.cpu.begin_handling();
     if let Some(displaced) = from {
         at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
     }
     // FF-A 1.2, 9.3: interrupts are handled in SPMC-scheduled mode, in which the Normal world's wait.
     match (how, from) {
-        (Handler::Waited, _) | (Handler::Blocked, None) => {
+        (Handler::Waited, _) | (_, None) => {
             at.hold_normal_for(target);
             abi::handle_interrupt(at.frame, id);
         }
@@ -95,6 +95,7 @@ pub fn handled(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Ne
 #[cold]
 pub fn give_up(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
     let (Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted;
+    at.cpu.end_handling();
     at.hw.finish(id.into());
     at.let_go_of(handler);
     resume(at, interrupted)
@@ -121,6 +122,7 @@ fn resume(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
 /// `handler`, which runs to handle an interrupt, has done so and waits again (FF-A 1.2, 8.2.4): whom it displaced.
 pub fn done(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Option<Interrupted> {
     let interrupted = partition.vcpu(handler).lock(&mut at.held).0.handling();
+    at.cpu.end_handling();
     at.let_go_of(handler);
     if let Some(Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted {
         at.hw.finish(id.into());

@@ -86,6 +86,9 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let partition = at.spmc.partition_of(vcpu);
     console::flush(at, partition, vcpu);
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
+    if at.cpu.model() == ModelKind::Owing {
+        at.end_debt();
+    }
     abi::error(at.frame, FfaError::Aborted);
     match model {
         Some(Model::Init) => start_next(at),

@@ -15,13 +15,23 @@ pub struct Cpu {
     holder: Option<VcpuId>,
     /// Whether `holder` is one because it owes somebody the PE ([`ModelKind::Owing`]), and for no other reason.
     holds_for_debt: bool,
+    /// Whether a context in the PE's chain handles an interrupt.
+    handles: bool,
 }
 
 impl Cpu {
     /// A PE that has just been turned on.
     #[must_use]
     pub const fn new(id: CpuId) -> Self {
-        Self { id, current: None, model: ModelKind::Init, boot: None, holder: None, holds_for_debt: false }
+        Self {
+            id,
+            current: None,
+            model: ModelKind::Init,
+            boot: None,
+            holder: None,
+            holds_for_debt: false,
+            handles: false,
+        }
     }
 
     /// Its linear index.
@@ -88,6 +98,21 @@ impl Cpu {
         first
     }
 
+    /// Whether a context in the PE's chain handles an interrupt: they are handled one after the other (FF-A 1.2, 9.3.1).
+    pub(crate) const fn handles(&self) -> bool {
+        self.handles
+    }
+
+    /// A context begins to handle an interrupt.
+    pub(crate) const fn begin_handling(&mut self) {
+        self.handles = true;
+    }
+
+    /// It has handled it, or has ended.
+    pub(crate) const fn end_handling(&mut self) {
+        self.handles = false;
+    }
+
     /// As [`Cpu::hold_for`], until `vcpu` has run whom it owes the PE.
     pub(crate) const fn hold_for_debt(&mut self, vcpu: VcpuId) -> bool {
         self.holds_for_debt = self.hold_for(vcpu);
@@ -96,6 +121,7 @@ impl Cpu {
 
     /// The vCPU that owed the PE has given it. Whether interrupts of the Normal world were held for that.
     pub(crate) fn end_debt(&mut self) -> bool {
+        self.end_handling();
         let held = core::mem::take(&mut self.holds_for_debt);
         if held {
             self.holder = None;

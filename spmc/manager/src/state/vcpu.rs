@@ -313,7 +313,10 @@ impl Vcpu {
                 self.state = State::Running { on, model: Model::Interrupt(interrupted) };
                 Some((Handler::Waited, ModelKind::Interrupt))
             }
-            State::Calling { on: chain, model } if chain == on => {
+            // Under the Normal world there is no chain: this one lost its upper end by an abort.
+            State::Calling { on: chain, model }
+                if chain == on && matches!(interrupted, Interrupted::Partition(..)) =>
+            {
                 self.state = State::Running { on, model };
                 Some((Handler::Blocked, ModelKind::Owing))
             }
