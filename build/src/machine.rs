@@ -18,6 +18,11 @@ use crate::qemu::{Event, Machine};
 /// The longest that a boot with all its tests may take, where a PE of the machine has a fraction of one of ours.
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// QEMU's option that puts `word` where the Normal-world test image looks for what it is to do.
+pub fn request(word: u64) -> String {
+    format!("loader,addr=0x60f00000,data={word:#x},data-len=8")
+}
+
 /// What is in the flash, and the images with their symbols.
 pub struct Stack {
     platform: Platform,

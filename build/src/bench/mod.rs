@@ -13,14 +13,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{BenchArgs, FipArgs};
 use crate::fip::Variant;
-use crate::machine::Stack;
+use crate::machine::{self, Stack};
 use crate::platform::Platform;
 use crate::project;
 use counts::{Counts, Plan};
 use record::Record;
 
-/// What tells the Normal-world image to run the bench instead of the tests: "BENCHFNI" at this address.
-const REQUEST: &str = "loader,addr=0x60f00000,data=0x42454e4348464e49,data-len=8";
+/// What tells the Normal-world image to run the bench instead of the tests: "BENCHFNI".
+const REQUEST: u64 = 0x4245_4e43_4846_4e49;
 
 /// The recorded figures, committed.
 const RECORD: &str = "tests/bench.json";
@@ -83,7 +83,7 @@ fn measure(platform: Platform) -> Result<Figures> {
     let (plan_file, out_file) = (folder.join("plan.txt"), folder.join("counts.txt"));
     fs::write(&plan_file, &plan.text)?;
     let counter = format!("{},plan={},out={}", plugin.display(), plan_file.display(), out_file.display());
-    let console = stack.boot(1, &["-device", REQUEST, "-plugin", &counter])?;
+    let console = stack.boot(1, &["-device", &machine::request(REQUEST), "-plugin", &counter])?;
     ensure!(console.ended, "the bench did not end; the Normal world said:\n{}", console.normal);
     let output = fs::read_to_string(&out_file).context("the counter's output")?;
     let counts =

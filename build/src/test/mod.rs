@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test of the project, on the host and on QEMU, closing with `N passed, N failed`.
 
 mod fuzz;
+mod golden;
 mod host;
 pub mod lines;
 mod long;

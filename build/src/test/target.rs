@@ -1,7 +1,8 @@
 //! The tests that boot the whole stack on QEMU under TF-A.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use super::golden;
 use super::lines::{End, Line, closing};
 use super::tally::Tally;
 use crate::cli::FipArgs;
@@ -19,15 +20,22 @@ pub fn run(tally: &mut Tally, platform: Platform) {
     match Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] }) {
         Ok(stack) => {
             for pes in PES {
-                scenarios(tally, &stack, pes);
+                boot(tally, &stack, pes, &[]);
             }
+            tally.part(&format!("{platform}: scenarios with a machine of their own"));
+            alone(tally, &stack);
             tally.part(&format!("{platform}: a corrupted package"));
             tally.run("a partition with a corrupted package is left out, the others start", || {
                 corrupted_package(&stack)
             });
+            tally.run("an SPMC manifest of another binding is refused with a message", || {
+                refused_manifest(&stack)
+            });
         }
         Err(error) => tally.broken(&format!("{platform}: the stack builds"), &error),
     }
+    tally.part(&format!("{platform}: manifests of others"));
+    golden::run(tally, platform);
     tally.part(&format!("{platform}: the crash path"));
     tally.run("a crash on each PE is reported and ends the machine", || crash(platform));
     tally.part(&format!("{platform}: instructions"));
@@ -45,21 +53,52 @@ pub fn run(tally: &mut Tally, platform: Platform) {
     tally.run("Linux finds exactly the partitions of the manifests", || machine::linux(platform));
 }
 
-/// Boots the Normal-world test image and takes over its tests.
-fn scenarios(tally: &mut Tally, stack: &Stack, pes: u32) {
-    let whole = format!("{pes} PEs: the image reports and powers off");
-    let console = match stack.boot(pes, &[]) {
-        Ok(console) => console,
-        Err(error) => return tally.broken(&whole, &error),
-    };
+/// Boots each scenario that needs a machine of its own; the first one says how many there are.
+fn alone(tally: &mut Tally, stack: &Stack) {
+    /// "ALON" in the upper half of the request, the scenario's number in the lower one.
+    const REQUEST: u64 = 0x414c_4f4e << 32;
+    let (mut number, mut count) = (0, 1);
+    while number < count {
+        let Some(console) = boot(tally, stack, 2, &["-device", &machine::request(REQUEST | number)]) else {
+            break;
+        };
+        let named = format!("normal: alone, {number} of ");
+        let said = console.normal.lines().find_map(|line| line.trim().strip_prefix(&named)?.parse().ok());
+        match said {
+            Some(said) => count = said,
+            None => tally.broken(&named, &anyhow!("the image did not say so")),
+        }
+        let ends = |line: &Line<'_>| line.name.ends_with("is_aborted");
+        if let Some(line) = console.normal.lines().filter_map(Line::parse).find(ends) {
+            let told = console.secure.contains("hostile is aborted: vCPU 0 at pc 0x");
+            let failure = (!told).then(|| format!("no word of it:\n{}", console.secure));
+            tally.note(&format!("{} and reported", line.name), failure);
+        }
+        number += 1;
+    }
+}
+
+/// Boots the Normal-world test image, with more arguments for QEMU, and takes over its tests; gives what was printed.
+fn boot(tally: &mut Tally, stack: &Stack, pes: u32, arguments: &[&str]) -> Option<Consoles> {
+    let console = stack.boot(pes, arguments);
+    let console = console.map_err(|error| tally.broken(&format!("{pes} PEs: QEMU runs"), &error)).ok()?;
+    report(tally, &console, pes);
+    Some(console)
+}
+
+/// Takes over the tests that the image reports.
+pub fn report(tally: &mut Tally, console: &Consoles, pes: u32) {
+    let mut last = "none";
     for line in console.normal.lines().filter_map(Line::parse) {
         let failure = match line.end {
             End::Failed(why) => Some(why.to_owned()),
             End::Passed | End::Ignored => None,
         };
         tally.note(&format!("{pes} PEs: {}", line.name), failure);
+        last = line.name;
     }
-    tally.note(&whole, complete(&console, pes).err().map(|error| format!("{error:#}")));
+    let whole = format!("{pes} PEs: the image reports and powers off, after {last}");
+    tally.note(&whole, complete(console, pes).err().map(|error| format!("{error:#}")));
 }
 
 /// That the image saw all PEs, counted as many tests as it reported, and ended the machine.
@@ -116,5 +155,22 @@ fn corrupted_package(stack: &Stack) -> Result<()> {
     let ready = all.matches("ready: ").count();
     ensure!(ready == 3, "{ready} partitions are ready, not three:\n{all}");
     ensure!(all.contains("left out"), "no word of the one that is left out:\n{all}");
+    Ok(())
+}
+
+/// The SPMC manifest is of a binding that the SPMC does not know: it says so, and ends the machine (R6).
+fn refused_manifest(stack: &Stack) -> Result<()> {
+    let console = stack.boot_damaged(1, |flash| {
+        // In the tree a string ends with a zero; in the SPMC's code it does not.
+        let text = b"hafnium,hafnium\0";
+        let [place] = places(flash, text)[..] else { bail!("the flash does not hold the text once") };
+        flash[place] = b'H';
+        Ok(())
+    })?;
+    let all = console.all();
+    ensure!(console.ended, "the machine went on:\n{all}");
+    ensure!(!all.contains("ready: ") && !all.contains("normal: "), "something was started:\n{all}");
+    let message = all.lines().find(|line| line.contains("SPMC manifest: /hypervisor"));
+    ensure!(message.is_some_and(|line| line.contains("compatible")), "no word of the property:\n{all}");
     Ok(())
 }

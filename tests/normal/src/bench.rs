@@ -9,16 +9,6 @@ use crate::ffa::{self, Registers, VERSION};
 
 /// Calls in a row.
 const CALLS: u64 = 1000;
-/// Where a debugger or loader says that this run is a bench, and how.
-const REQUEST: (u64, u64) = (0x60f0_0000, 0x4245_4e43_4846_4e49);
-
-/// Whether this run is a bench.
-pub fn is_requested() -> bool {
-    let (address, word) = REQUEST;
-    // SAFETY: it is ordinary memory behind the image.
-    unsafe { (address as *const u64).read_volatile() == word }
-}
-
 macro_rules! row {
     ($number:literal, $begin:ident, $end:ident, $function:expr, $run:expr) => {{
         #[unsafe(no_mangle)]

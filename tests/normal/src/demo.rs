@@ -83,11 +83,13 @@ pub mod command {
     pub const BENCH: u64 = 0x4245_4e43;
     pub const CALL: u64 = 0x4341_4c4c;
     pub const ASK: u64 = 0x4153_4b21;
+    pub const FORSAKE: u64 = 0x464f_5253;
     pub const SWEEP: u64 = 0x5357_4545;
     pub const FORGE: u64 = 0x464f_5247;
     pub const SYSTEM: u64 = 0x5359_5354;
     pub const RUN: u64 = 0x5255_4e3f;
     pub const IDLE: u64 = 0x4944_4c45;
+    pub const DIE: u64 = 0x4449_4521;
 }
 
 /// What `FORWARD` changes the target's answer by.

@@ -11,6 +11,7 @@ mod image;
 mod outcome;
 mod pe;
 mod registers;
+mod request;
 mod system;
 mod tests;
 mod timer;
@@ -18,22 +19,27 @@ mod timer;
 use core::panic::PanicInfo;
 
 use arm_ffa::FuncId;
+use request::Request;
 use smccc::{Smc, psci};
 
 /// Where the first PE comes from the entry.
 extern "C" fn primary() -> ! {
     timer::start(pe::count());
     timer::start_pe();
-    if bench::is_requested() {
+    let request = request::read();
+    if let Request::Bench = request {
         bench::run();
         power_off();
     }
-    let version = ffa::call(FuncId::Version, [ffa::VERSION])[0] as u32;
+    let wanted = if let Request::Alone(number) = request { tests::version(number) } else { ffa::VERSION };
+    let version = ffa::call(FuncId::Version, [wanted])[0] as u32;
     println!("normal: {} PEs, FF-A {}.{}", pe::count(), version >> 16, version & 0xffff);
-    for other in 1..pe::count() {
-        pe::turn_on(other);
+    (1..pe::count()).for_each(pe::turn_on);
+    match request {
+        Request::Alone(number) => tests::run_alone(number),
+        Request::Only => tests::run_only(),
+        Request::Scenarios | Request::Bench => tests::run_all(),
     }
-    tests::run_all();
     power_off()
 }
 

@@ -67,7 +67,7 @@ fn release() -> Registers {
 }
 
 /// The 8 bytes of the RX buffer at `offset`.
-fn received(offset: usize) -> u64 {
+pub fn received(offset: usize) -> u64 {
     assert!(offset.is_multiple_of(8) && offset < PAGE);
     // SAFETY: aligned and inside the buffer; volatile, as another world wrote it.
     unsafe { RX.0.get().cast::<u64>().add(offset / 8).read_volatile() }

@@ -1,9 +1,6 @@
 //! Memory of a partition is nobody else's.
 
-use arm_ffa::FfaError;
-
-use crate::demo::{self, ECHO, Form, PARTITIONS, RELAY, command, expect_answer};
-use crate::ffa::expect_error;
+use crate::demo::PARTITIONS;
 use crate::image;
 use crate::outcome::{Outcome, expect, fail};
 
@@ -17,18 +14,4 @@ pub fn the_normal_world_cannot_read_a_partitions_memory() -> Outcome {
         }
     }
     Ok(())
-}
-
-pub fn a_partition_that_reads_anothers_memory_is_aborted() -> Outcome {
-    let form = Form::Direct64;
-    // What is its own it can read.
-    let own = demo::ask(form, RELAY.id, &[command::PEEK, RELAY.memory + 0x4000]);
-    expect("status of a look at its own memory", own[form.first()], 0)?;
-    let fatal = demo::ask(form, RELAY.id, &[command::PEEK, ECHO.memory + 0x4000]);
-    expect_error("the request that was fatal", &fatal, FfaError::Aborted)?;
-    let after = demo::ask(form, RELAY.id, &[command::ECHO]);
-    expect_error("a request afterwards", &after, FfaError::Aborted)?;
-    let value = demo::fresh();
-    let echo = demo::ask(form, ECHO.id, &[command::ECHO, value]);
-    expect_answer("echo lives on", form, ECHO.id, &echo, !value)
 }

@@ -1,5 +1,7 @@
 //! The scenarios, in the order in which they run.
 
+mod aborts;
+mod alone;
 mod availability;
 mod buffers;
 mod cycles;
@@ -7,12 +9,16 @@ mod discovery;
 mod hostile;
 mod isolation;
 mod messages;
+mod only;
 mod partitions;
 mod patience;
 mod power;
 mod state;
 mod sweep;
+mod versions;
 mod vms;
+
+pub use alone::{run as run_alone, version};
 
 use crate::outcome::Outcome;
 use crate::{pe, println};
@@ -28,8 +34,8 @@ struct Test {
 }
 
 macro_rules! tests {
-    ($($chapter:ident :: $name:ident $($everywhere:ident)?,)*) => {
-        static TESTS: &[Test] = &[$(Test {
+    ($list:ident: $($chapter:ident :: $name:ident $($everywhere:ident)?,)*) => {
+        static $list: &[Test] = &[$(Test {
             name: stringify!($name),
             run: $chapter::$name,
             everywhere: tests!(@ $($everywhere)?),
@@ -40,6 +46,14 @@ macro_rules! tests {
 }
 
 tests! {
+    ONLY:
+    only::the_partition_answers_on_every_pe everywhere,
+    only::the_partition_is_preempted_and_resumed everywhere,
+    only::the_partition_takes_only_what_its_manifest_says,
+}
+
+tests! {
+    TESTS:
     discovery::version_is_negotiated,
     discovery::version_with_bit_31_is_refused,
     discovery::features_answer_from_the_table everywhere,
@@ -101,27 +115,42 @@ tests! {
     state::streaming_mode_of_the_normal_world_survives everywhere,
     power::pes_go_off_and_come_back,
     isolation::the_normal_world_cannot_read_a_partitions_memory everywhere,
-    isolation::a_partition_that_reads_anothers_memory_is_aborted,
+    aborts::a_partition_that_aborts_on_all_pes_at_once_leaves_the_others_alone,
+    aborts::a_partition_that_reads_anothers_memory_is_aborted,
 }
 
-/// Runs all, and prints how each ended.
+/// Runs those for the manifests of the tests, and prints how each ended.
 pub fn run_all() {
-    let (mut passed, mut failed) = (0, 0);
-    for test in TESTS {
+    run(TESTS);
+}
+
+/// Runs those for manifests with one partition, and prints how each ended.
+pub fn run_only() {
+    run(ONLY);
+}
+
+fn run(tests: &[Test]) {
+    let mut failed = 0;
+    for test in tests {
         let mut end = (test.run)();
         if end.is_ok() && test.everywhere && pe::count() > 1 {
             end = pe::on_all(test.run);
         }
-        match end {
-            Ok(()) => {
-                passed += 1;
-                println!("test {} ... ok", test.name);
-            }
-            Err(failure) => {
-                failed += 1;
-                println!("test {} ... FAILED: {failure}", test.name);
-            }
-        }
+        failed += usize::from(!report(test.name, end));
     }
-    println!("{passed} passed, {failed} failed");
+    close(tests.len(), failed);
+}
+
+/// Prints how a scenario ended. Whether it passed.
+fn report(name: &str, end: Outcome) -> bool {
+    match end {
+        Ok(()) => println!("test {name} ... ok"),
+        Err(failure) => println!("test {name} ... FAILED: {failure}"),
+    }
+    end.is_ok()
+}
+
+/// Prints how many of them passed and failed.
+fn close(count: usize, failed: usize) {
+    println!("{} passed, {failed} failed", count - failed);
 }

@@ -1,0 +1,95 @@
+//! Manifests that were written for another SPMC, with the image of `echo` in the place of their partition.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use super::tally::Tally;
+use super::target;
+use crate::cli::FipArgs;
+use crate::fip::Variant;
+use crate::machine::{self, Stack};
+use crate::platform::Platform;
+use crate::project;
+
+/// "ONLYECHO": the Normal-world image finds one partition only.
+const REQUEST: u64 = 0x4f4e_4c59_4543_484f;
+/// As many PEs as these manifests name.
+const PES: u32 = 4;
+
+/// SPMC manifest, partition manifest, and the version of FF-A to put in place of the latter's own, with its name.
+const PAIRS: [(&str, &str, Option<(&str, &str)>); 3] = [
+    ("spmc.dts", "op-tee.dts", None),
+    ("spmc-ascending.dts", "op-tee-1.1.dts", None),
+    ("spmc-bare.dts", "op-tee.dts", Some(("0x00010002", "0x00010000"))),
+];
+
+/// Boots each pair on all PEs.
+pub fn run(tally: &mut Tally, platform: Platform) {
+    for (number, (spmc, partition, version)) in PAIRS.into_iter().enumerate() {
+        let name = format!("{spmc} and {partition} of OP-TEE's build start a partition");
+        if !tally.wants(&name) {
+            continue;
+        }
+        match boot(platform, number, spmc, partition, version) {
+            Ok(console) => {
+                target::report(tally, &console, PES);
+                tally.note(&name, started(&console.all()).err().map(|error| format!("{error:#}")));
+            }
+            Err(error) => tally.broken(&name, &error),
+        }
+    }
+}
+
+fn boot(
+    platform: Platform,
+    number: usize,
+    spmc: &str,
+    partition: &str,
+    version: Option<(&str, &str)>,
+) -> Result<machine::Consoles> {
+    let golden = project::root().join("manifests/golden/op-tee");
+    let name = format!("golden-{number}");
+    let folder = project::firmware(platform).join(&name);
+    fs::create_dir_all(&folder)?;
+    let source = golden.join(partition);
+    let mut text = fs::read_to_string(&source).with_context(|| source.display().to_string())?;
+    if let Some((own, other)) = version {
+        ensure!(text.matches(own).count() == 1, "{}: {own} is not there once", source.display());
+        text = text.replace(own, other);
+    }
+    let manifest = folder.join("partition.dts");
+    fs::write(&manifest, text)?;
+    let args = FipArgs {
+        platform,
+        layout: Some(layout(&golden.join("sp_layout.json"), &manifest, &folder)?),
+        spmc_manifest: Some(golden.join(spmc)),
+        ..FipArgs::default()
+    };
+    let stack = Stack::build(&args, Variant { name: &name, features: &[] })?;
+    stack.boot(PES, &["-device", &machine::request(REQUEST)])
+}
+
+/// The layout beside the manifests, with another partition manifest in it.
+fn layout(source: &Path, manifest: &Path, folder: &Path) -> Result<PathBuf> {
+    let text = fs::read_to_string(source).with_context(|| source.display().to_string())?;
+    let mut layout: serde_json::Value = serde_json::from_str(&text)?;
+    let partition = layout.get_mut("op-tee").context("op-tee: missing")?;
+    partition["pm"]["file"] = json!(manifest);
+    partition["image"]["file"] = json!(project::partitions().join("echo.bin"));
+    let path = folder.join("sp_layout.json");
+    fs::write(&path, serde_json::to_string(&layout)?)?;
+    Ok(path)
+}
+
+/// The partition's own line, and a context on each PE.
+fn started(all: &str) -> Result<()> {
+    ensure!(all.contains("ready: op-tee 0x8001,"), "the partition is not ready:\n{all}");
+    for pe in 0..PES {
+        let line = format!("op-tee has started vCPU {pe}");
+        ensure!(all.contains(&line), "vCPU {pe} has not started:\n{all}");
+    }
+    Ok(())
+}
