@@ -61,7 +61,10 @@ pub enum PackageError {
         high: u64,
     },
     /// The manifest and the image share bytes.
-    #[error("the manifest {manifest:#x?} and the image {image:#x?} overlap")]
+    #[error(
+        "the manifest ({:#x} bytes at {:#x}) and the image ({:#x} bytes at {:#x}) overlap",
+        .manifest.1, .manifest.0, .image.1, .image.0
+    )]
     Overlap {
         /// Where the manifest lies: offset and size.
         manifest: (u64, u64),

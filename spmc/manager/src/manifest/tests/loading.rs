@@ -8,6 +8,7 @@ use arm_ffa::boot_info::{BootInfoContents, BootInfoIterator, BootInfoStdId, Boot
 use super::super::package::PackageError;
 use super::super::{boot_info, load};
 use super::ram::{Ram, header};
+use super::said::logged;
 use super::*;
 
 const BASE: u64 = 0xe20_0000;
@@ -86,6 +87,60 @@ fn one_bad_package_stops_that_partition_only() {
     );
     assert_eq!(loaded(&mut ram(ECHO, &changed(RELAY, "boot-order = <1>", "boot-order = <0>"))), ["echo"]);
     assert_eq!(loaded(&mut Ram::with(&[(BASE, ECHO)])), ["echo"], "memory behind echo faults");
+}
+
+/// Damage to packages.
+type Change<'a> = &'a dyn Fn(&mut Ram);
+
+#[test]
+fn each_reason_to_leave_a_partition_out_is_said() {
+    let said = |change: Change<'_>| {
+        let mut ram = ram(ECHO, &changed(RELAY, "ffa_manifest;", "hob_list;"));
+        // An empty hand-off block list for relay, which is damaged or not.
+        ram.bytes[0x4_2000..0x4_2004].copy_from_slice(&[1, 0, 56, 0]);
+        ram.bytes[0x4_2038..0x4_203C].copy_from_slice(&[0xFF, 0xFF, 8, 0]);
+        change(&mut ram);
+        let (_, lines) = logged(|| loaded(&mut ram));
+        let error = lines.into_iter().find_map(|line| Some(line.split_once("is left out: ")?.1.to_string()));
+        error.unwrap_or_default()
+    };
+    let word = |at: usize, word: u32| {
+        move |ram: &mut Ram| ram.bytes[at..at + 4].copy_from_slice(&word.to_le_bytes())
+    };
+    let list = "/boot-info: `hob_list` is given, but the package has no list at offset 0x2000: ";
+    let all: [(Change<'_>, &str); 12] = [
+        (&|_| {}, ""),
+        (&word(0, 0), "package: it begins with [00, 00, 00, 00], not with \"SPKG\""),
+        (&word(4, 3), "package: `version` is 3; it must be 1 or 2"),
+        (&word(8, 0x1004), "package: `pm_offset` is 0x1004; it must be a multiple of 0x8 behind the header"),
+        (
+            &word(16, 0x4800),
+            "package: `img_offset` is 0x4800; it must be a multiple of 0x1000 behind the header",
+        ),
+        (&word(20, 0x4_0000), "package: `img_size` is 0x40000; it must be 0x1 to 0x3c000"),
+        (
+            &word(12, 0x4000),
+            "package: the manifest (0x4000 bytes at 0x1000) and the image (0x1000 bytes at 0x4000) overlap",
+        ),
+        (&word(0x1000, 0), "not a device tree: it begins with 0x0, not with 0xd00dfeed"),
+        (&|ram| ram.bytes.truncate(0x4_0000), "memory at 0xe240000 cannot be accessed"),
+        (&word(0x4_2000, 0), &std::format!("{list}it does not begin with a hand-off information table")),
+        (&word(0x4_2038, 9), &std::format!("{list}the length of a block is not a multiple of 8")),
+        (&word(0x4_2038, 0x2000_FFFF), &std::format!("{list}it has no end before the image")),
+    ];
+    for (change, message) in all {
+        assert_eq!(said(change), message);
+    }
+    let mut tight = ram(ECHO, RELAY);
+    let manifest = dts::compile(ECHO);
+    tight.bytes[..24].copy_from_slice(&header(2, (0x38, manifest.len() as u32), (0x4000, 0x1000)));
+    tight.bytes[0x38..0x38 + manifest.len()].copy_from_slice(&manifest);
+    let (_, lines) = logged(|| loaded(&mut tight));
+    assert_eq!(
+        lines.last().unwrap(),
+        "ERROR: echo (0x8001) is left out: boot information has 0x40 bytes, and the package leaves 0x38 below \
+             its manifest"
+    );
 }
 
 #[test]

@@ -152,6 +152,32 @@ fn nodes_nest_up_to_the_limit() {
 }
 
 #[test]
+fn every_damage_has_its_message() {
+    let all: [(Vec<u8>, &str); 10] = [
+        (Vec::new(), "it has 0 bytes, and the header alone has 40"),
+        (vec![0; 40], "it begins with 0x0, not with 0xd00dfeed"),
+        (with_word(VERSION_AT, 16), "version 16 (compatible down to 16); it must be readable as 17"),
+        (with_word(TOTAL_SIZE, 39), "`totalsize` is 0x27; there are "),
+        (with_word(STRUCTURE_AT, 1), "the structure block, "),
+        (of_structure(&[1, 0, 2]), "the structure ends inside the token at 0x44"),
+        (of_structure(&[9]), "token 0x9 at 0x38 must not stand there"),
+        (of_structure(&[1, 0x6100_0000]), "the name of the node or property at 0x38 is not 1 to "),
+        (
+            of_structure(&[1, 0, 3, 0, 0, 3, 0, 0, 2, 9]),
+            "the node or property at 0x4c has the name of one before it",
+        ),
+        (of_structure(&[1, 0].repeat(2)), "the name of the node or property at 0x40"),
+    ];
+    for (bytes, message) in all {
+        let error = manifest::parse(&bytes).unwrap_err().to_string();
+        assert!(error.starts_with(&std::format!("not a device tree: {message}")), "{error}");
+    }
+    let open = [&[1, 0], &[1, 0x6100_0000].repeat(MAX_DEPTH)[..]].concat();
+    let error = manifest::parse(&of_structure(&open)).unwrap_err().to_string();
+    assert!(error.contains(&std::format!("is nested deeper than {MAX_DEPTH}")), "{error}");
+}
+
+#[test]
 fn a_path_names_every_node_from_the_root() {
     let bytes = dts::compile("/dts-v1/; / { a { b@1 { c = <1>; }; }; };");
     let tree = Tree::new(&bytes, "a").unwrap();
