@@ -25,7 +25,6 @@ static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
     let mut sources = Sources::new();
     let echo = "debug_name = \"echo\";";
     Sources::change(&mut sources.spmc, echo, &format!("{echo} smc_whitelist = <{SMC:#x}>;"));
-    Sources::change(&mut sources.spmc, "<0x0 0x9040000 0x0 0x1000>", "<0x0 0x9040000 0x0 0x2000>");
     let mut patient = sources.echo.clone();
     Sources::set_version(&mut patient, V1_1);
     Sources::set(&mut patient, "ns-interrupts-action", "<0>");
@@ -33,13 +32,8 @@ static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
     sources.add("patient", patient);
     let mut old = sources.relay.clone();
     Sources::set_version(&mut old, V1_0);
-    for (manifest, page, interrupt) in [(&mut sources.echo, 0x904_0000, 40), (&mut old, 0x904_1000, 41)] {
-        let device = format!(
-            "device-regions {{ compatible = \"arm,ffa-manifest-device-regions\"; d {{ base-address = <{page:#x}>; \
-             pages-count = <1>; attributes = <3>; interrupts = <{interrupt} 0x901>; }}; }};"
-        );
-        Sources::add_node(manifest, &device);
-    }
+    Sources::add_device(&mut sources.echo, 0, INTERRUPTS[0]);
+    Sources::add_device(&mut old, 1, INTERRUPTS[1]);
     sources.add("old", old);
     sources.compile()
 });
