@@ -93,6 +93,7 @@ impl Machine {
         match place {
             Place::Normal => {
                 assert!(!pe.machine.holds_normal, "the Normal world gets none of its interrupts");
+                assert!(pe.machine.active.is_empty(), "an interrupt is never finished");
                 self.booted = true;
             }
             Place::Partition(context) => {
