@@ -16,7 +16,8 @@ pub const ECHO: u64 = 0x4543_484f;
 pub const SPIN: u64 = 0x5350_494e;
 /// "YIEL": gives its cycles away once, for word 1 nanoseconds.
 pub const YIELD: u64 = 0x5949_454c;
-/// "SCRB": writes over every register it can, holds that while it counts down from word 1, and gives how many.
+/// "SCRB": writes over every register it can, holds that while it counts down from word 1; gives how many it wrote, and
+/// how many did not hold their value to the end.
 pub const SCRIBBLE: u64 = 0x5343_5242;
 /// "PEEK": reads the 8 bytes at address word 1.
 pub const PEEK: u64 = 0x5045_454b;
@@ -34,9 +35,16 @@ pub const BENCH: u64 = 0x4245_4e43;
 
 global_asm!(include_str!("scribble.S"));
 
+/// What `demo_scribble` leaves in x0 and x1.
+#[repr(C)]
+struct Scribbled {
+    written: u64,
+    lost: u64,
+}
+
 unsafe extern "C" {
-    /// Writes over the registers, counts down from `iterations` (at least 1), gives how many it wrote.
-    safe fn demo_scribble(iterations: u64) -> u64;
+    /// Writes over the registers and counts down from `iterations` (at least 1).
+    safe fn demo_scribble(iterations: u64) -> Scribbled;
 }
 
 /// What one vCPU remembers.
@@ -60,7 +68,10 @@ impl Demo {
                 ffa::yield_cycles(first);
                 Ok(results([1]))
             }
-            SCRIBBLE => Ok(results([demo_scribble(first.max(1))])),
+            SCRIBBLE => {
+                let Scribbled { written, lost } = demo_scribble(first.max(1));
+                Ok(results([written, lost]))
+            }
             PEEK => Ok(results([peek(first)])),
             WHO => Ok(results([vcpu.endpoint.into(), vcpu.index.into(), self.served])),
             CALL => Ok(call(&request.words)),

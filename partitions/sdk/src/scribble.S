@@ -2,7 +2,8 @@
  * Writes over every register that a partition at S-EL1 may write and still come back from: so that a test of the
  * Normal world can see that none of it shows there.
  *
- * x0: how long to hold it. Result in x0: how many system and vector registers took the value.
+ * x0: how long to hold it. Results: x0 how many system and vector registers took the value, x1 how many registers did
+ * not hold it any more after that time, interruptions included.
  * An instruction that the CPU lacks is skipped with the one behind it (see the vectors).
  */
 	.arch	armv9-a+sve+sme+memtag+ras
@@ -12,6 +13,16 @@
 	.macro	set register
 	msr	\register, x2
 	add	x1, x1, #1
+	.endm
+
+	/* Counts the halves of a vector that do not hold the pattern. */
+	.macro	kept vector
+	umov	x3, \vector\().d[0]
+	cmp	x3, x2
+	cinc	x0, x0, ne
+	umov	x3, \vector\().d[1]
+	cmp	x3, x2
+	cinc	x0, x0, ne
 	.endm
 
 	.global	demo_scribble
@@ -85,8 +96,27 @@ demo_scribble:
 1:	subs	x0, x0, #1
 	b.ne	1b
 
+	/* x0 is 0 now. */
+	.irp	n, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30
+	cmp	x\n, x2
+	cinc	x0, x0, ne
+	.endr
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	kept	v\n
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	kept	v\n
+	.endr
+	.irp	register, sp_el0, tpidr_el0, tpidrro_el0, tpidr_el1
+	mrs	x3, \register
+	cmp	x3, x2
+	cinc	x0, x0, ne
+	.endr
+
 	msr	fpcr, xzr
+	mov	x3, x0
 	mov	x0, x1
+	mov	x1, x3
 	ldr	x18, [sp, #96]
 	ldp	x19, x20, [sp, #80]
 	ldp	x21, x22, [sp, #64]

@@ -1,4 +1,4 @@
-//! The EL1 and EL0 registers of the Normal world that a partition's run must not change.
+//! The registers of the Normal world that a partition's run must not change.
 
 use core::arch::asm;
 
@@ -49,6 +49,10 @@ fn ras() -> bool {
 fn scxtnum() -> bool {
     // CSV2 at 2 or later.
     (read!("id_aa64pfr0_el1") >> 56) & 0xf >= 2
+}
+fn pmu() -> bool {
+    // PMUVer; 0xf says that the PMU is not the architecture's.
+    !matches!((read!("id_aa64dfr0_el1") >> 8) & 0xf, 0 | 0xf)
 }
 /// Whether there is SVE.
 pub fn sve() -> bool {
@@ -119,6 +123,22 @@ registers! {
     "cntv_ctl_el0" 0x3 always,
     "cntp_cval_el0" 0x7fff_cba9_8765_4321 always,
     "cntp_ctl_el0" 0x3 always,
+    // EL2's own, which EL3 switches: those that nothing here depends on.
+    "vttbr_el2" 0x0055_0000_4aaa_a000 always,
+    "vtcr_el2" 0x8002_3558 always,
+    "vpidr_el2" 0x410f_d490 always,
+    "vmpidr_el2" 0x8000_0102 always,
+    "cntvoff_el2" 0x0123_4567_89ab_cdef always,
+    "esr_el2" 0x5a00_0017 always,
+    "far_el2" 0xfedc_ba98_7654_3210 always,
+    "elr_el2" 0x0000_1234_5678_9ab0 always,
+    "spsr_el2" 0x8000_03c5 always,
+    // Debug, and performance monitors, which partitions do not reach.
+    "dbgbvr0_el1" 0x0000_7fff_dead_bee0 always,
+    "dbgwvr0_el1" 0x0000_7fff_beef_dea8 always,
+    "pmuserenr_el0" 0xf pmu,
+    "pmselr_el0" 0x1f pmu,
+    "pmccfiltr_el0" 0xe000_0000 pmu,
     // FPCR and FPSR.
     "S3_3_C4_C4_0" 0x0340_0000 always,
     "S3_3_C4_C4_1" 0x0800_001f always,

@@ -1,10 +1,10 @@
 //! The scenarios, in the order in which they run.
 
 mod aborts;
-mod alone;
 mod availability;
 mod buffers;
 mod cycles;
+mod deeds;
 mod discovery;
 mod hostile;
 mod isolation;
@@ -18,8 +18,7 @@ mod sweep;
 mod versions;
 mod vms;
 
-pub use alone::{run as run_alone, version};
-
+use crate::ffa::VERSION;
 use crate::outcome::Outcome;
 use crate::{pe, println};
 
@@ -29,20 +28,54 @@ struct Test {
     name: &'static str,
     /// What it does.
     run: fn() -> Outcome,
-    /// Whether all PEs do it at once after the first did it alone.
-    everywhere: bool,
+    /// How it does that.
+    how: How,
+}
+
+/// How a scenario runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// On the first PE.
+    Once,
+    /// On the first PE, and then on all PEs at once.
+    Everywhere,
+    /// On the first PE, after the Normal world has negotiated this version of FF-A.
+    OfVersion(u64),
 }
 
 macro_rules! tests {
-    ($list:ident: $($chapter:ident :: $name:ident $($everywhere:ident)?,)*) => {
+    ($list:ident: $($chapter:ident :: $name:ident $($how:ident)?,)*) => {
         static $list: &[Test] = &[$(Test {
             name: stringify!($name),
             run: $chapter::$name,
-            everywhere: tests!(@ $($everywhere)?),
+            how: tests!(@ $($how)?),
         }),*];
     };
-    (@ everywhere) => { true };
-    (@) => { false };
+    (@ everywhere) => { How::Everywhere };
+    (@ of_1_0) => { How::OfVersion(versions::V1_0) };
+    (@ of_1_1) => { How::OfVersion(versions::V1_1) };
+    (@) => { How::Once };
+}
+
+// Each of these needs a machine of its own.
+tests! {
+    ALONE:
+    versions::a_normal_world_of_ffa_1_0_gets_what_that_has of_1_0,
+    versions::a_normal_world_of_ffa_1_1_gets_what_that_has of_1_1,
+    aborts::a_callee_that_its_caller_left_preempted_can_be_run_to_its_end,
+    deeds::a_partition_that_reads_the_spmcs_memory_is_aborted,
+    deeds::a_partition_that_writes_the_spmcs_memory_is_aborted,
+    deeds::a_partition_that_executes_the_spmcs_memory_is_aborted,
+    deeds::a_partition_that_writes_anothers_memory_is_aborted,
+    deeds::a_partition_that_executes_anothers_memory_is_aborted,
+    deeds::a_partition_that_reads_el3s_memory_is_aborted,
+    deeds::a_partition_that_reads_memory_of_nobody_is_aborted,
+    deeds::a_partition_that_reads_the_interrupt_controller_is_aborted,
+    deeds::a_partition_that_writes_the_interrupt_controller_is_aborted,
+    deeds::a_partition_that_writes_the_normal_worlds_memory_is_aborted,
+    deeds::a_partition_that_executes_the_normal_worlds_memory_is_aborted,
+    deeds::a_partition_that_reads_non_secure_memory_with_its_mmu_off_is_aborted,
+    deeds::a_partition_that_overflows_its_stack_is_aborted,
 }
 
 tests! {
@@ -113,6 +146,7 @@ tests! {
     state::x8_to_x17_hold_no_foreign_values everywhere,
     state::registers_of_the_normal_world_survive everywhere,
     state::streaming_mode_of_the_normal_world_survives everywhere,
+    state::registers_survive_preemption_at_random_points everywhere,
     power::pes_go_off_and_come_back,
     isolation::the_normal_world_cannot_read_a_partitions_memory everywhere,
     aborts::a_partition_that_aborts_on_all_pes_at_once_leaves_the_others_alone,
@@ -129,28 +163,35 @@ pub fn run_only() {
     run(ONLY);
 }
 
+/// The version of FF-A for the scenario of this number, of those that need a machine of their own.
+pub fn version(number: usize) -> u64 {
+    match ALONE.get(number).map(|test| test.how) {
+        Some(How::OfVersion(version)) => version,
+        _ => VERSION,
+    }
+}
+
+/// Runs the scenario of this number, of those that need a machine of their own; prints how it ended, and how many of
+/// them there are.
+pub fn run_alone(number: usize) {
+    println!("normal: alone, {number} of {}", ALONE.len());
+    run(ALONE.get(number).map_or(&[], core::slice::from_ref));
+}
+
 fn run(tests: &[Test]) {
     let mut failed = 0;
     for test in tests {
         let mut end = (test.run)();
-        if end.is_ok() && test.everywhere && pe::count() > 1 {
+        if end.is_ok() && test.how == How::Everywhere && pe::count() > 1 {
             end = pe::on_all(test.run);
         }
-        failed += usize::from(!report(test.name, end));
+        match end {
+            Ok(()) => println!("test {} ... ok", test.name),
+            Err(failure) => {
+                failed += 1;
+                println!("test {} ... FAILED: {failure}", test.name);
+            }
+        }
     }
-    close(tests.len(), failed);
-}
-
-/// Prints how a scenario ended. Whether it passed.
-fn report(name: &str, end: Outcome) -> bool {
-    match end {
-        Ok(()) => println!("test {name} ... ok"),
-        Err(failure) => println!("test {name} ... FAILED: {failure}"),
-    }
-    end.is_ok()
-}
-
-/// Prints how many of them passed and failed.
-fn close(count: usize, failed: usize) {
-    println!("{} passed, {failed} failed", count - failed);
+    println!("{} passed, {failed} failed", tests.len() - failed);
 }

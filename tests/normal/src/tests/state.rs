@@ -2,7 +2,7 @@
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::demo::{self, ECHO, Form, RELAY, command, expect_answer};
+use crate::demo::{self, ECHO, Form, HOSTILE, PATIENT, RELAY, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function, expect_success};
 use crate::outcome::{Outcome, expect};
 use crate::registers::call_filled;
@@ -55,6 +55,48 @@ pub fn streaming_mode_of_the_normal_world_survives() -> Outcome {
     if system::sme() { survive(true) } else { Ok(()) }
 }
 
+/// The partition must have written over its registers, and have found all of that in them afterwards.
+fn expect_scribbled(form: Form, answer: &Registers) -> Outcome {
+    // General-purpose SIMD alone makes 32.
+    expect("the partition wrote registers", u64::from(answer[form.first() + 1] > 32), 1)?;
+    expect("registers that the partition lost", answer[form.first() + 2], 0)
+}
+
+pub fn registers_survive_preemption_at_random_points() -> Outcome {
+    /// How often, and the most that a partition counts and that passes until an interrupt, in microseconds.
+    const ROUNDS: usize = 40;
+    const ITERATIONS: u64 = 2_000_000;
+    const DELAY: u64 = 1_500;
+    let form = Form::Direct64;
+    let mut preempted = 0;
+    for round in 0..ROUNDS {
+        // Patient's context is interrupted only after it has answered, relay's is another PE's each time.
+        let partition = [ECHO, RELAY, HOSTILE, PATIENT][round % 4].id;
+        let words = [command::SCRIBBLE, demo::fresh() % ITERATIONS];
+        let mut call = demo::request(form, partition, &words, 0);
+        loop {
+            timer::arm(demo::fresh() % DELAY);
+            let streaming = system::sme() && round % 3 == 0;
+            let answer = call_filled(&call, false, streaming)?;
+            timer::take();
+            timer::disarm();
+            if expect_function("", &answer, FuncId::Interrupt32).is_ok() {
+                preempted += 1;
+                call = [0; 18];
+                call[..2].copy_from_slice(&[u32::from(FuncId::Run32).into(), answer[1]]);
+            } else if demo::is_busy(&answer) {
+                // Another PE has relay, or it was run on before this one asked.
+                break;
+            } else {
+                expect_function("the answer", &answer, form.functions().1)?;
+                expect_scribbled(form, &answer)?;
+                break;
+            }
+        }
+    }
+    expect("some were preempted", u64::from(preempted > 0), 1)
+}
+
 /// Calls partitions that write over everything, with the PE in `streaming` mode or not.
 fn survive(streaming: bool) -> Outcome {
     /// How long a partition holds its own values: hardly, and long enough to be interrupted.
@@ -64,8 +106,7 @@ fn survive(streaming: bool) -> Outcome {
         let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, HARDLY], 0);
         let answer = call_filled(&request, form == Form::Direct2, streaming)?;
         expect_function("the answer", &answer, form.functions().1)?;
-        // General-purpose SIMD alone makes 32.
-        expect("registers that echo wrote", u64::from(answer[form.first() + 1] > 32), 1)?;
+        expect_scribbled(form, &answer)?;
     }
 
     let form = Form::Direct64;
@@ -79,6 +120,7 @@ fn survive(streaming: bool) -> Outcome {
     run[1] = preempted[1];
     let answer = call_filled(&run, false, streaming)?;
     expect_function("the answer in the end", &answer, form.functions().1)?;
+    expect_scribbled(form, &answer)?;
 
     // A partition with one context comes from another PE's registers each time; here it may be busy there.
     let relays = demo::request(form, RELAY.id, &[command::SCRIBBLE, HARDLY], 0);
