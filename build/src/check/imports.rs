@@ -61,8 +61,10 @@ pub fn manager(path: &Path, text: &str) -> Result<Vec<String>> {
         if other != room && !allowed.unwrap_or(&[]).contains(&other.as_str()) {
             report(*line, format!("`{room}` must not import `{other}`"));
         }
-        if room == "state" && other == "state" && !composes(&module, &target) {
-            report(*line, format!("a file of `state` must not import its sibling `{}`", target[1]));
+        if let ("state", "state", [_, sibling, ..]) = (room, other.as_str(), &target[..])
+            && !composes(&module, sibling)
+        {
+            report(*line, format!("a file of `state` must not import its sibling `{sibling}`"));
         }
     }
     for word in ["unsafe", "asm", "global_asm", "naked_asm"] {
@@ -110,12 +112,11 @@ pub fn image(path: &Path, text: &str) -> Result<Vec<String>> {
 
 /// The two kinds of endpoint are composed of the other files of `state`; `mod.rs` is their list; a file may name
 /// itself.
-fn composes(module: &[String], target: &[String]) -> bool {
+fn composes(module: &[String], other: &str) -> bool {
     let own = module.get(1).map(String::as_str);
     // A type of `state/mod.rs` itself is above the files, not beside them.
-    let is_type = |name: &str| name.starts_with(char::is_uppercase);
-    let other = target.get(1).map(String::as_str);
-    matches!(own, None | Some("partition" | "normal")) || other == own || other.is_some_and(is_type)
+    let is_type = other.starts_with(char::is_uppercase);
+    matches!(own, None | Some("partition" | "normal")) || own == Some(other) || is_type
 }
 
 /// `calls/direct.rs` is `[calls, direct]`, `calls/mod.rs` is `[calls]`, `lib.rs` is `[]`.
@@ -161,6 +162,8 @@ mod tests {
             assert_eq!(violations("state/vcpu.rs", text).len(), 1, "{text}");
             assert!(violations("state/partition.rs", text).is_empty(), "{text}");
         }
+        assert!(violations("state/vcpu.rs", "use super::{Model, ModelKind};").is_empty());
+        assert_eq!(violations("state/vcpu.rs", "use super::{Model, cpu::Cpu};").len(), 1);
     }
 
     #[test]
