@@ -129,6 +129,17 @@ fn even_a_refused_call_locks_the_version() {
 }
 
 #[test]
+fn what_is_no_call_of_ffa_locks_no_version() {
+    for conduit in [Conduit::Hvc, Conduit::Smc] {
+        let mut pe = initialising(V1_2, conduit);
+        for function in [0x8000_0000, 0xFF03, 0x8200_0001] {
+            pe.call(&[function]);
+        }
+        assert_eq!(ask(&mut pe, V1_1), V1_2);
+    }
+}
+
+#[test]
 fn a_version_is_of_the_whole_partition() {
     let world = World::new();
     let mut first = world.pe(0);

@@ -7,7 +7,7 @@ use proptest::sample::select;
 use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, id, pair};
 
 /// A context: its partition and its number.
-type Context = (u64, u64);
+pub type Context = (u64, u64);
 
 /// `echo` has a context for each PE, `relay` and `QUEUEING` one; `PATIENT` one for each PE. The last two queue the Normal
 /// world's interrupts. `relay` and `QUEUEING` have a device.
@@ -17,9 +17,9 @@ const PARTITIONS: [u64; 4] = [ECHO, RELAY, QUEUEING, PATIENT];
 const LOGICAL: u64 = 0xFFC0;
 /// The interrupt of `relay`'s device, that of `QUEUEING`'s, and one that nobody owns.
 const INTERRUPTS: [(u32, u64); 3] = [(40, RELAY), (41, QUEUEING), (42, 0)];
-const PES: usize = 3;
+pub const PES: usize = 3;
 
-fn sources() -> Sources {
+pub fn sources() -> Sources {
     let mut sources = Sources::new();
     let (mut queueing, mut patient) = (sources.relay.clone(), sources.echo.clone());
     Sources::add_device(&mut sources.relay, 0, INTERRUPTS[0].0);
@@ -34,7 +34,7 @@ fn sources() -> Sources {
 
 /// What whoever is on a PE does, or what happens to it.
 #[derive(Clone, Debug)]
-enum Act {
+pub enum Act {
     /// A request by this function to this partition; the Normal world's is EL3's if it says so.
     Request(u64, u64, bool),
     /// The hypervisor tells of a VM.
@@ -53,7 +53,7 @@ enum Act {
     Off,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub fn act() -> impl Strategy<Value = Act> {
     let function = || select(vec![id::REQUEST, id::REQUEST2]);
     let partition = || select(PARTITIONS.to_vec());
     prop_oneof![
@@ -175,7 +175,7 @@ fn respond(pe: &mut Pe, own: u64) {
     }
 }
 
-fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usize) {
+pub fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usize) {
     let place = pe.place();
     let own = match place {
         Place::Normal => 0,

@@ -1,6 +1,7 @@
 //! Random calls on several PEs: no panic, and a refused call leaves everything as it was.
 
 mod chains;
+mod threads;
 
 use proptest::prelude::*;
 use scenarios::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, Pe, Place, RELAY, World, id, pair};
