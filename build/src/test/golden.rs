@@ -19,21 +19,29 @@ const REQUEST: u64 = 0x4f4e_4c59_4543_484f;
 /// As many PEs as these manifests name.
 const PES: u32 = 4;
 
-/// SPMC manifest, partition manifest, and the version of FF-A to put in place of the latter's own, with its name.
-const PAIRS: [(&str, &str, Option<(&str, &str)>); 3] = [
-    ("spmc.dts", "op-tee.dts", None),
-    ("spmc-ascending.dts", "op-tee-1.1.dts", None),
-    ("spmc-bare.dts", "op-tee.dts", Some(("0x00010002", "0x00010000"))),
+/// Two manifests that start together.
+#[derive(Clone, Copy)]
+struct Pair {
+    spmc: &'static str,
+    partition: &'static str,
+    /// The version of FF-A in the partition's manifest, and what is put in its place.
+    version: Option<(&'static str, &'static str)>,
+}
+
+const PAIRS: [Pair; 3] = [
+    Pair { spmc: "spmc.dts", partition: "op-tee.dts", version: None },
+    Pair { spmc: "spmc-ascending.dts", partition: "op-tee-1.1.dts", version: None },
+    Pair { spmc: "spmc-bare.dts", partition: "op-tee.dts", version: Some(("0x00010002", "0x00010000")) },
 ];
 
 /// Boots each pair on all PEs.
 pub fn run(tally: &mut Tally, platform: Platform) {
-    for (number, (spmc, partition, version)) in PAIRS.into_iter().enumerate() {
-        let name = format!("{spmc} and {partition} of OP-TEE's build start a partition");
+    for (number, pair) in PAIRS.into_iter().enumerate() {
+        let name = format!("{} and {} of OP-TEE's build start a partition", pair.spmc, pair.partition);
         if !tally.wants(&name) {
             continue;
         }
-        match boot(platform, number, spmc, partition, version) {
+        match boot(platform, number, pair) {
             Ok(console) => {
                 target::report(tally, &console, PES);
                 tally.note(&name, started(&console.all()).err().map(|error| format!("{error:#}")));
@@ -43,20 +51,14 @@ pub fn run(tally: &mut Tally, platform: Platform) {
     }
 }
 
-fn boot(
-    platform: Platform,
-    number: usize,
-    spmc: &str,
-    partition: &str,
-    version: Option<(&str, &str)>,
-) -> Result<machine::Consoles> {
+fn boot(platform: Platform, number: usize, pair: Pair) -> Result<machine::Consoles> {
     let golden = project::root().join("manifests/golden/op-tee");
     let name = format!("golden-{number}");
     let folder = project::firmware(platform).join(&name);
     fs::create_dir_all(&folder)?;
-    let source = golden.join(partition);
+    let source = golden.join(pair.partition);
     let mut text = fs::read_to_string(&source).with_context(|| source.display().to_string())?;
-    if let Some((own, other)) = version {
+    if let Some((own, other)) = pair.version {
         ensure!(text.matches(own).count() == 1, "{}: {own} is not there once", source.display());
         text = text.replace(own, other);
     }
@@ -65,7 +67,7 @@ fn boot(
     let args = FipArgs {
         platform,
         layout: Some(layout(&golden.join("sp_layout.json"), &manifest, &folder)?),
-        spmc_manifest: Some(golden.join(spmc)),
+        spmc_manifest: Some(golden.join(pair.spmc)),
         ..FipArgs::default()
     };
     let stack = Stack::build(&args, Variant { name: &name, features: &[] })?;
