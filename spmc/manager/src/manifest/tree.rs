@@ -36,7 +36,7 @@ impl<'a> Tree<'a> {
     #[must_use]
     pub fn root(&self) -> Node<'_, 'a> {
         let node = self.fdt.find_node("/").expect("a checked tree has a root");
-        Node { node, path: "/".to_string(), owner: self.owner }
+        Node::new(node, "/".to_string(), self.owner)
     }
 }
 
@@ -91,11 +91,24 @@ impl<'a> Form<'a> for Vec<&'a str> {
 /// A node, which knows its path.
 pub struct Node<'b, 'a> {
     node: FdtNode<'b, 'a>,
+    /// Read once: most properties that are looked for are not there.
+    properties: Vec<(&'a str, &'a [u8])>,
     path: String,
     owner: &'a str,
 }
 
 impl<'b, 'a> Node<'b, 'a> {
+    fn new(node: FdtNode<'b, 'a>, path: String, owner: &'a str) -> Self {
+        let properties = node.properties().map(|property| (property.name, property.value)).collect();
+        Self { node, properties, path, owner }
+    }
+
+    /// A node below this one.
+    fn below(&self, node: FdtNode<'b, 'a>) -> Self {
+        let path = format!("{}/{}", self.path.trim_end_matches('/'), node.name);
+        Self::new(node, path, self.owner)
+    }
+
     /// The path from the root.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -116,15 +129,18 @@ impl<'b, 'a> Node<'b, 'a> {
 
     /// The nodes below, in their order.
     pub fn children(&self) -> impl Iterator<Item = Node<'b, 'a>> {
-        let parent = self.path.trim_end_matches('/');
-        let owner = self.owner;
-        self.node.children().map(move |node| Node { node, path: format!("{parent}/{}", node.name), owner })
+        self.node.children().map(|node| self.below(node))
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.node.children().map(|node| node.name)
     }
 
     /// The node of this name below.
     #[must_use]
     pub fn child(&self, name: &str) -> Option<Node<'b, 'a>> {
-        self.children().find(|child| child.name() == name)
+        self.node.children().find(|node| node.name == name).map(|node| self.below(node))
     }
 
     /// The node of this name below, which must be there.
@@ -132,9 +148,9 @@ impl<'b, 'a> Node<'b, 'a> {
         self.child(name).ok_or_else(|| Error::MissingNode { node: self.path.clone(), child: name })
     }
 
-    /// The names of all properties.
-    pub fn properties(&self) -> impl Iterator<Item = &'a str> {
-        self.node.properties().map(|property| property.name)
+    /// The bytes of a property.
+    fn bytes(&self, property: &str) -> Option<&'a [u8]> {
+        self.properties.iter().find(|(name, _)| *name == property).map(|(_, value)| *value)
     }
 
     /// A place in this node, for messages.
@@ -145,8 +161,8 @@ impl<'b, 'a> Node<'b, 'a> {
 
     /// A property's value, or none where there is no such property.
     pub fn optional<T: Form<'a>>(&self, property: &'static str) -> Result<Option<T>, Error> {
-        let Some(found) = self.node.property(property) else { return Ok(None) };
-        T::read(found.value).map(Some).ok_or_else(|| self.form(property, found.value, T::EXPECTED))
+        let Some(value) = self.bytes(property) else { return Ok(None) };
+        T::read(value).map(Some).ok_or_else(|| self.form(property, value, T::EXPECTED))
     }
 
     /// A property's value, which must be there.
@@ -157,10 +173,10 @@ impl<'b, 'a> Node<'b, 'a> {
 
     /// A property without a value: it is there or not.
     pub fn flag(&self, property: &'static str) -> Result<bool, Error> {
-        match self.node.property(property) {
+        match self.bytes(property) {
             None => Ok(false),
-            Some(found) if found.value.is_empty() => Ok(true),
-            Some(found) => Err(self.form(property, found.value, "empty: it is there or not")),
+            Some([]) => Ok(true),
+            Some(value) => Err(self.form(property, value, "empty: it is there or not")),
         }
     }
 
@@ -231,8 +247,7 @@ impl<'b, 'a> Node<'b, 'a> {
         // What every tree has for its own sake.
         const STRUCTURE: &[&str] =
             &["phandle", "linux,phandle", "#address-cells", "#size-cells", "description"];
-        let children = self.children();
-        let names = self.properties().chain(children.map(|child| child.name()));
+        let names = self.properties.iter().map(|(name, _)| *name).chain(self.names());
         let rest: Vec<&str> =
             names.filter(|name| !used.contains(name) && !STRUCTURE.contains(name)).collect();
         let (known, unknown): (Vec<_>, Vec<_>) = rest.into_iter().partition(|name| known.contains(name));
