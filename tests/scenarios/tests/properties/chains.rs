@@ -226,7 +226,7 @@ pub fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usiz
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
 
     #[test]
     fn everybody_is_where_a_simple_account_says(

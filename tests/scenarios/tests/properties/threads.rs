@@ -17,7 +17,7 @@ type Taken = Mutex<BTreeMap<Context, usize>>;
 fn acts(all_goes_well: bool) -> impl Iterator<Item = Act> {
     let (strategy, mut runner) = (act(), TestRunner::default());
     let acts =
-        (0..2000).map(move |_| strategy.new_tree(&mut runner).expect("every act can be made").current());
+        (0..1500).map(move |_| strategy.new_tree(&mut runner).expect("every act can be made").current());
     acts.filter(move |act| !all_goes_well || !matches!(act, Act::Fault))
 }
 
@@ -46,14 +46,14 @@ fn run(mut pe: Pe, index: usize, world: &Arc<World>, taken: &Taken, acts: impl I
 
 #[test]
 fn a_context_is_on_one_pe_whatever_the_timing() {
-    for round in 0..8 {
+    for round in 0..6 {
         let world = World::of(&sources());
         let pes: Vec<Pe> = (0..PES).map(|index| world.booted_pe(index as u16)).collect();
         let taken = Taken::default();
         thread::scope(|scope| {
             for (index, pe) in pes.into_iter().enumerate() {
                 let (world, taken) = (&world, &taken);
-                scope.spawn(move || run(pe, index, world, taken, acts(round % 4 != 0)));
+                scope.spawn(move || run(pe, index, world, taken, acts(round % 3 != 0)));
             }
         });
     }
