@@ -28,6 +28,9 @@ const SOAK: Extent = Extent::Amount { executions: 10_000_000, steps: 200_000_000
 
 /// The target that makes many steps of the manager in one execution; it counts them itself.
 const STEP: &str = "step";
+/// Bytes of the longest input: a list of changes to a manifest, a program of events. Longer ones only take longer.
+const LONGEST: usize = 512;
+const LONGEST_STEP: usize = 2048;
 /// Targets that are fed at the same time.
 const AT_ONCE: usize = 2;
 
@@ -121,6 +124,7 @@ fn feed(target: &str, extent: Extent) -> Result<String> {
     fs::create_dir_all(&corpus)?;
     let mut command = Command::new(work().join("build").join(HOST).join("release").join(target));
     command.arg(&corpus).args(Some(folder().join("seeds").join(target)).filter(|seeds| seeds.exists()));
+    command.arg(format!("-max_len={}", if target == STEP { LONGEST_STEP } else { LONGEST }));
     command.arg(format!("-artifact_prefix={}/{target}-", work().display()));
     // Written by the target when it has made as many steps as it was asked for; libFuzzer ends then.
     let steps = work().join("steps");
