@@ -4,7 +4,7 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa::{self, Registers};
 use crate::outcome::{Failure, Outcome, expect};
-use crate::{pe, timer};
+use crate::pe;
 
 /// The multi-context partition.
 pub const ECHO: Partition = Partition {
@@ -194,12 +194,4 @@ pub fn call_of(partition: &Partition, registers: &[u64]) -> Result<[u64; 8], Fai
     let shown = form.words() - 1;
     results[..shown.min(8)].copy_from_slice(&words[..shown.min(8)]);
     Ok(results)
-}
-
-/// A number that was not there before (splitmix64 of the counter).
-pub fn fresh() -> u64 {
-    let mut z = timer::now().0.wrapping_add((pe::index() as u64) << 56);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

@@ -10,6 +10,7 @@ mod ffa;
 mod image;
 mod outcome;
 mod pe;
+mod random;
 mod registers;
 mod request;
 mod system;
@@ -33,7 +34,8 @@ extern "C" fn primary() -> ! {
     }
     let wanted = if let Request::Alone(number) = request { tests::version(number) } else { ffa::VERSION };
     let version = ffa::call(FuncId::Version, [wanted])[0] as u32;
-    println!("normal: {} PEs, FF-A {}.{}", pe::count(), version >> 16, version & 0xffff);
+    let seed = random::begin();
+    println!("normal: {} PEs, FF-A {}.{}, seed {seed:#x}", pe::count(), version >> 16, version & 0xffff);
     (1..pe::count()).for_each(pe::turn_on);
     match request {
         Request::Alone(number) => tests::run_alone(number),

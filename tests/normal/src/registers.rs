@@ -4,10 +4,9 @@ use core::arch::global_asm;
 
 use spin::mutex::SpinMutex;
 
-use crate::demo::fresh;
 use crate::ffa::Registers;
 use crate::outcome::{Failure, Outcome, expect, fail};
-use crate::{pe, system};
+use crate::{pe, random, system};
 
 global_asm!(include_str!("state.S"));
 
@@ -44,7 +43,7 @@ impl Vectors {
     const ZERO: Self = Self { z: [0; 32 * LONGEST], p: [0; 17 * LONGEST / 8], za: [0; LONGEST * LONGEST] };
 
     fn fill(&mut self) {
-        let mut value = fresh();
+        let mut value = random::next();
         for part in [&mut self.z[..], &mut self.p[..], &mut self.za[..]] {
             for bytes in part.chunks_mut(8) {
                 // A full-period generator: no two of these are equal (Knuth's MMIX constants).
@@ -130,7 +129,7 @@ pub fn call_filled(registers: &Registers, extended: bool, streaming: bool) -> Re
     before[..18].copy_from_slice(registers);
     let kept = if extended { 18 } else { 8 };
     for register in &mut before[kept..] {
-        *register = fresh();
+        *register = random::next();
     }
     let mut after: General = [0; 31];
 

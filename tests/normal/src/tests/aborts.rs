@@ -7,7 +7,7 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, Form, HOSTILE, PATIENT, Partition, RELAY, command, expect_answer};
 use crate::ffa::{self, expect_error, expect_function};
 use crate::outcome::{Outcome, expect, fail};
-use crate::{pe, timer};
+use crate::{pe, random, timer};
 
 const FORM: Form = Form::Direct64;
 
@@ -18,7 +18,7 @@ fn code(error: FfaError) -> u64 {
 
 /// A partition must answer.
 fn lives(what: &'static str, partition: &Partition) -> Outcome {
-    let value = demo::fresh();
+    let value = random::next();
     let answer = demo::ask_until_free(FORM, partition.id, &[command::ECHO, value]);
     expect_answer(what, FORM, partition.id, &answer, !value)
 }

@@ -5,6 +5,7 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, Form, PATIENT, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
+use crate::random;
 
 /// What a framework message says in w2; each answer's number is one above its request's.
 const CREATED: u64 = 0x8000_0004;
@@ -35,7 +36,7 @@ pub fn a_subscriber_is_told_of_vms() -> Outcome {
     told(DESTROYED, VM, Ok(()))?;
     told(DESTROYED, VM, Err(FfaError::InvalidParameters))?;
     told(DESTROYED, VM + 1, Ok(()))?;
-    let value = demo::fresh();
+    let value = random::next();
     let answer = demo::ask(Form::Direct64, PATIENT.id, &[command::ECHO, value]);
     expect_answer("it takes requests as before", Form::Direct64, PATIENT.id, &answer, !value)
 }
@@ -55,4 +56,14 @@ pub fn only_the_hypervisor_tells_and_only_subscribers_are_told() -> Outcome {
         expect_error(what, &tell(form, endpoints, message, vm), FfaError::InvalidParameters)?;
     }
     Ok(())
+}
+
+pub fn a_subscriber_that_works_is_busy_for_messages_about_vms() -> Outcome {
+    let form = Form::Direct64;
+    let yielded = demo::ask(form, PATIENT.id, &[command::YIELD, 0]);
+    expect_function("FFA_YIELD", &yielded, FuncId::Yield32)?;
+    let refused = tell(Form::Direct32, PATIENT.id, CREATED, VM);
+    let resumed = ffa::call(FuncId::Run32, [yielded[1]]);
+    expect_error("a message meanwhile", &refused, FfaError::Busy)?;
+    expect_answer("the answer in the end", form, PATIENT.id, &resumed, 1)
 }

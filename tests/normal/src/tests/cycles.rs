@@ -1,11 +1,13 @@
 //! CPU cycles: FFA_RUN, FFA_YIELD, and preemption by a Normal-world interrupt (FF-A 1.2, chapters 8, 9 and 14).
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use arm_ffa::{FfaError, FuncId};
 
 use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, HOSTILE, RELAY, command, expect_answer};
 use crate::ffa::{self, Registers, expect_error, expect_function};
 use crate::outcome::{Outcome, expect, fail};
-use crate::timer;
+use crate::{pe, random, timer};
 
 /// Long enough to be interrupted in.
 const LONG: u64 = 100_000_000;
@@ -89,7 +91,7 @@ pub fn a_chain_unwinds_when_preempted() -> Outcome {
     let form = Form::Direct64;
     let mut echo_was_found = false;
     for soon in LATER {
-        let value = demo::fresh();
+        let value = random::next();
         timer::arm(soon);
         // The Normal world hears of relay, whom it asked, also where the interrupt finds echo.
         let preempted = demo::ask(form, RELAY.id, &[command::FORWARD, ECHO.id, value, LONG]);
@@ -107,7 +109,7 @@ pub fn a_chain_of_three_unwinds_when_preempted() -> Outcome {
     const LATER: [u64; 3] = [10_000, 30_000, 90_000];
     let form = Form::Direct2;
     for soon in LATER {
-        let value = demo::fresh();
+        let value = random::next();
         timer::arm(soon);
         // hostile asks relay, relay asks echo.
         let words = [command::ASK, RELAY.id, command::FORWARD, ECHO.id, value, 4 * LONG];
@@ -125,4 +127,30 @@ pub fn a_chain_of_three_unwinds_when_preempted() -> Outcome {
         }
     }
     fail("echo is busy while it is preempted in the chain", 0, 1)
+}
+
+/// How many PEs ran relay to its end, and how many were told that it is busy.
+static RAN: AtomicU64 = AtomicU64::new(0);
+static BUSY: AtomicU64 = AtomicU64::new(0);
+
+pub fn one_of_all_pes_runs_a_single_context() -> Outcome {
+    fn run_it() -> Outcome {
+        let form = Form::Direct64;
+        let answer = run(RELAY.here());
+        if demo::is_busy(&answer) {
+            BUSY.fetch_add(1, Ordering::AcqRel);
+            return Ok(());
+        }
+        RAN.fetch_add(1, Ordering::AcqRel);
+        expect_answer("iterations", form, RELAY.id, &answer, 4 * LONG)
+    }
+    RAN.store(0, Ordering::Release);
+    BUSY.store(0, Ordering::Release);
+    // Preempted on the first PE, it may go on on any.
+    timer::arm(SOON);
+    let preempted = demo::ask(Form::Direct64, RELAY.id, &[command::SPIN, 4 * LONG]);
+    expect_preempted(&preempted, RELAY.here())?;
+    pe::on_all(run_it)?;
+    expect("PEs that ran it", RAN.load(Ordering::Acquire), 1)?;
+    expect("PEs that were told it is busy", BUSY.load(Ordering::Acquire), pe::count() as u64 - 1)
 }

@@ -5,6 +5,7 @@ use arm_ffa::FuncId;
 use crate::demo::{self, ECHO, Form, HOSTILE, command, expect_answer};
 use crate::ffa::{self, expect_function};
 use crate::outcome::{Outcome, expect};
+use crate::random;
 use crate::timer;
 
 /// Has it make a series of attempts; all must be refused as they must be. Details are on the SPMC's console.
@@ -19,13 +20,13 @@ fn attempts(command: u64, argument: u64) -> Outcome {
     expect("the first attempt that was not refused as it must be", what, 0)?;
     expect("attempts that were not refused as they must be", wrong, 0)?;
     // Nobody else has noticed.
-    let value = demo::fresh();
+    let value = random::next();
     let answer = demo::ask(form, ECHO.id, &[command::ECHO, value]);
     expect_answer("echo lives on", form, ECHO.id, &answer, !value)
 }
 
 pub fn a_partition_that_calls_every_function_with_garbage_is_refused() -> Outcome {
-    attempts(command::SWEEP, demo::fresh())
+    attempts(command::SWEEP, random::next())
 }
 
 pub fn a_partition_cannot_forge_calls() -> Outcome {

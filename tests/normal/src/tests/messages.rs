@@ -8,12 +8,13 @@ use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, PARTITIONS, RELAY, command, 
 use crate::ffa::{self, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
 use crate::pe;
+use crate::random;
 
 pub fn a_random_value_comes_back_changed() -> Outcome {
     for partition in PARTITIONS {
         for &form in partition.forms() {
             let mut words = [0; 14];
-            words.fill_with(demo::fresh);
+            words.fill_with(random::next);
             words[0] = command::ECHO;
             let answer = demo::ask_until_free(form, partition.id, &words);
             expect_answer("word 1", form, partition.id, &answer, !words[1])?;
@@ -27,7 +28,7 @@ pub fn a_random_value_comes_back_changed() -> Outcome {
 
 pub fn a_value_travels_through_relay_to_echo() -> Outcome {
     for form in Form::ALL {
-        let value = demo::fresh() & form.mask();
+        let value = random::next() & form.mask();
         let answer = demo::ask_until_free(form, RELAY.id, &[command::FORWARD, ECHO.id, value]);
         expect_answer("word 1", form, RELAY.id, &answer, !value ^ FORWARD_CHANGE)?;
     }

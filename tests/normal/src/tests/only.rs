@@ -6,12 +6,12 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, Form, command, expect_answer};
 use crate::ffa::{self, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
-use crate::{pe, timer};
+use crate::{pe, random, timer};
 
 const FORM: Form = Form::Direct64;
 
 pub fn the_partition_answers_on_every_pe() -> Outcome {
-    let value = demo::fresh();
+    let value = random::next();
     let answer = demo::ask(FORM, ECHO.id, &[command::ECHO, value]);
     expect_answer("word 1", FORM, ECHO.id, &answer, !value)?;
     let answer = demo::ask(FORM, ECHO.id, &[command::WHO]);

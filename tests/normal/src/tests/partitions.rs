@@ -5,6 +5,7 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, Form, HOSTILE, PATIENT, Partition, RELAY, call_of, command, expect_answer};
 use crate::ffa::{self, SPMC, VERSION, expect_error, expect_function};
 use crate::outcome::{Failure, Outcome, expect};
+use crate::random;
 
 /// Two pages at the end of echo's memory, which its image leaves free.
 const BUFFERS: [u64; 2] = [ECHO.memory + 0x3_e000, ECHO.memory + 0x3_f000];
@@ -153,7 +154,7 @@ pub fn a_partitions_log_is_judged() -> Outcome {
 }
 
 pub fn a_partition_sends_direct_requests_to_partitions() -> Outcome {
-    let value = demo::fresh();
+    let value = random::next();
     for form in Form::ALL {
         let words = [command::ASK, ECHO.id, command::ECHO, value];
         let answer = demo::ask_until_free(form, RELAY.id, &words);

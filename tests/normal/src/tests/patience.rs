@@ -6,6 +6,7 @@ use arm_ffa::FuncId;
 use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, PATIENT, RELAY, command, expect_answer};
 use crate::ffa::{self, expect_function};
 use crate::outcome::{Outcome, expect};
+use crate::random;
 use crate::timer;
 
 /// Long enough for an interrupt to come.
@@ -45,7 +46,7 @@ pub fn a_callee_of_a_patient_partition_is_not_preempted() -> Outcome {
 
 pub fn a_caller_of_a_patient_partition_is_preempted_when_it_runs_again() -> Outcome {
     let form = Form::Direct64;
-    let value = demo::fresh();
+    let value = random::next();
     // Where the machine is slow, the interrupt may come before relay has asked: it is preempted in either case.
     timer::arm(SOON);
     let preempted = demo::ask(form, RELAY.id, &[command::FORWARD, PATIENT.id, value, LONG]);

@@ -3,10 +3,11 @@
 use crate::demo::{self, ECHO, Form, command, expect_answer};
 use crate::outcome::{Outcome, expect};
 use crate::pe;
+use crate::random;
 
 pub fn pes_go_off_and_come_back() -> Outcome {
     fn echo_answers() -> Outcome {
-        let value = demo::fresh();
+        let value = random::next();
         let answer = demo::ask(Form::Direct64, ECHO.id, &[command::ECHO, value]);
         expect_answer("word 1", Form::Direct64, ECHO.id, &answer, !value)
     }

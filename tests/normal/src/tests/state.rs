@@ -6,11 +6,11 @@ use crate::demo::{self, ECHO, Form, HOSTILE, PATIENT, RELAY, command, expect_ans
 use crate::ffa::{self, Registers, expect_error, expect_function, expect_success};
 use crate::outcome::{Outcome, expect};
 use crate::registers::call_filled;
-use crate::{pe, system, timer};
+use crate::{pe, random, system, timer};
 
 pub fn x8_to_x17_hold_no_foreign_values() -> Outcome {
     const ITERATIONS: u64 = 3;
-    let filler = demo::fresh();
+    let filler = random::next();
     let call = |registers: Registers| {
         let answer = ffa::call_registers(registers);
         for register in &answer[8..] {
@@ -72,10 +72,10 @@ pub fn registers_survive_preemption_at_random_points() -> Outcome {
     for round in 0..ROUNDS {
         // Patient's context is interrupted only after it has answered, relay's is another PE's each time.
         let partition = [ECHO, RELAY, HOSTILE, PATIENT][round % 4].id;
-        let words = [command::SCRIBBLE, demo::fresh() % ITERATIONS];
+        let words = [command::SCRIBBLE, random::next() % ITERATIONS];
         let mut call = demo::request(form, partition, &words, 0);
         loop {
-            timer::arm(demo::fresh() % DELAY);
+            timer::arm(random::next() % DELAY);
             let streaming = system::sme() && round % 3 == 0;
             let answer = call_filled(&call, false, streaming)?;
             timer::take();

@@ -6,6 +6,7 @@ use arm_ffa::{FfaError, FuncId};
 use crate::demo::{self, ECHO, Form, command, expect_answer};
 use crate::ffa::{self, Registers};
 use crate::outcome::{Outcome, expect};
+use crate::random;
 
 /// How often each function is called.
 const ROUNDS: u64 = 4;
@@ -52,14 +53,14 @@ pub fn every_function_with_garbage_is_refused() -> Outcome {
             }
         }
     }
-    let value = demo::fresh();
+    let value = random::next();
     let answer = demo::ask(Form::Direct64, ECHO.id, &[command::ECHO, value]);
     expect_answer("echo lives on", Form::Direct64, ECHO.id, &answer, !value)
 }
 
 fn call_one(function: u32) -> Outcome {
     let mut registers: Registers = [0; 18];
-    registers.fill_with(demo::fresh);
+    registers.fill_with(random::next);
     registers[0] = function.into();
     // No endpoint has a number like this, no version, and no list of partitions has a tag.
     registers[1] |= 0xb000_b000;

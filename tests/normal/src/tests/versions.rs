@@ -6,6 +6,7 @@ use super::buffers::{mapped, received};
 use crate::demo::{self, ECHO, Form, PARTITIONS, command, expect_answer};
 use crate::ffa::{self, VERSION, expect_error, expect_success};
 use crate::outcome::{Outcome, expect};
+use crate::random;
 
 /// FF-A 1.0 and 1.1.
 pub const V1_0: u64 = 0x1_0000;
@@ -13,7 +14,7 @@ pub const V1_1: u64 = 0x1_0001;
 
 /// What holds for both.
 fn earlier(own: u64) -> Outcome {
-    let value = demo::fresh();
+    let value = random::next();
     for form in [Form::Direct32, Form::Direct64] {
         let answer = demo::ask(form, ECHO.id, &[command::ECHO, value]);
         expect_answer("word 1", form, ECHO.id, &answer, !value)?;
