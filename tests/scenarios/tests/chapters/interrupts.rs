@@ -5,11 +5,11 @@ use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
 use super::direct::{IN_ECHO, IN_RELAY};
 
 /// The interrupt of `relay`'s device, and that of the device of the third partition.
-const OWN: u32 = 40;
+pub const OWN: u32 = 40;
 const OTHERS: u32 = 41;
 /// The third partition.
-const THIRD: u64 = 0x8003;
-const IN_THIRD: Place = Place::Partition((THIRD, 0));
+pub const THIRD: u64 = 0x8003;
+pub const IN_THIRD: Place = Place::Partition((THIRD, 0));
 
 /// Manifests in which `relay` and a third partition with one context have a device with an interrupt each.
 pub fn with_devices() -> Sources {
@@ -21,12 +21,12 @@ pub fn with_devices() -> Sources {
     sources
 }
 
-fn booted() -> Pe {
+pub fn booted() -> Pe {
     World::of(&with_devices()).booted_pe(0)
 }
 
 /// The interrupt comes, wherever the PE is.
-fn comes(pe: &mut Pe, interrupt: u32) -> Place {
+pub fn comes(pe: &mut Pe, interrupt: u32) -> Place {
     pe.machine.pending.push_back(interrupt);
     if pe.place() == Place::Normal { pe.normal(&[id::INTERRUPT]) } else { pe.interrupt() }
 }
@@ -39,7 +39,7 @@ fn echo_at_work(pe: &mut Pe) -> [u64; 18] {
 }
 
 #[track_caller]
-fn expect_handled(pe: &Pe) {
+pub fn expect_handled(pe: &Pe) {
     assert!(pe.machine.active.is_empty() && pe.machine.masked().is_empty());
 }
 
@@ -139,72 +139,6 @@ fn one_interrupt_at_a_time_is_handled_on_a_pe() {
     assert_eq!((&pe.machine.active[..], pe.machine.masked()), (&[OWN][..], vec![OTHERS]));
     assert_eq!(pe.call(&[id::MSG_WAIT]), IN_ECHO);
     assert_eq!(pe.frame.x, own);
-}
-
-#[test]
-fn an_owner_blocked_in_the_chain_learns_whom_it_took_the_pe_from() {
-    let mut pe = booted();
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    pe.frame.x = core::array::from_fn(|register| 500 + register as u64);
-    let own = pe.frame.x;
-    assert_eq!(comes(&mut pe, OWN), IN_RELAY);
-    assert_eq!(pe.low(), [id::INTERRUPT, pair(ECHO, 0), 0, 0, 0, 0, 0, 0]);
-    assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
-    assert_eq!(pe.frame.x, own);
-    expect_handled(&pe);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]), IN_RELAY);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);
-}
-
-#[test]
-fn an_owner_that_was_blocked_runs_whom_it_displaced_and_nobody_else() {
-    let mut pe = booted();
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    comes(&mut pe, OWN);
-    assert!(pe.machine.active.is_empty(), "whoever does not resume the other keeps no interrupt active");
-    assert!(pe.machine.holds_normal);
-    assert_eq!(pe.interrupt(), IN_RELAY, "one that has gone away changes nothing");
-    for call in
-        [[id::RESPONSE, pair(RELAY, 0)], [id::YIELD, 0], [id::MSG_WAIT, 0], [id::REQUEST, pair(RELAY, THIRD)]]
-    {
-        pe.refused(&call, code::DENIED);
-    }
-    pe.refused(&[id::RUN, pair(THIRD, 0)], code::DENIED);
-    assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
-    assert!(!pe.machine.holds_normal);
-    assert_eq!(pe.interrupt(), IN_RELAY);
-    assert_eq!(pe.interrupt(), Place::Normal, "and the chain unwinds as ever");
-}
-
-#[test]
-fn an_owner_that_was_blocked_and_fails_ends_with_its_chain() {
-    let mut pe = booted();
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    comes(&mut pe, OWN);
-    assert_eq!(pe.fault(), Place::Normal);
-    pe.expect_aborted();
-    assert!(!pe.machine.holds_normal && pe.machine.active.is_empty());
-    assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO, "the Normal world runs whom it displaced");
-}
-
-#[test]
-fn an_owner_blocked_higher_up_bypasses_those_between() {
-    let mut pe = booted();
-    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
-    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    assert_eq!(pe.call(&[id::REQUEST, pair(ECHO, THIRD)]), IN_THIRD);
-    assert_eq!(comes(&mut pe, OWN), IN_RELAY);
-    assert_eq!(pe.low()[..3], [id::INTERRUPT, pair(THIRD, 0), 0]);
-    // The one between is still blocked.
-    pe.refused(&[id::RUN, pair(ECHO, 0)], code::DENIED);
-    assert_eq!(pe.call(&[id::RUN, pair(THIRD, 0)]), IN_THIRD);
-    expect_handled(&pe);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(THIRD, ECHO)]), IN_ECHO);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]), IN_RELAY);
-    assert_eq!(pe.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);
 }
 
 #[test]
@@ -319,37 +253,4 @@ fn a_handler_runs_on_the_pe_of_its_interrupt() {
         assert_eq!(comes(pe, OWN), IN_RELAY, "without a call from the Normal world");
         assert_eq!(pe.call(&[id::MSG_WAIT]), Place::Normal);
     }
-}
-
-#[test]
-fn a_chain_that_queues_still_does_after_its_own_interrupt() {
-    let mut sources = with_devices();
-    Sources::set(&mut sources.relay, "ns-interrupts-action", "<0>");
-    let mut queueing = World::of(&sources).booted_pe(0);
-    queueing.normal(&[id::REQUEST, pair(0, RELAY)]);
-    // EL3's chain is of the same kind.
-    let mut logical = booted();
-    logical.normal(&[id::REQUEST, pair(0xFFC0, RELAY)]);
-    for mut pe in [queueing, logical] {
-        pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-        assert_eq!(comes(&mut pe, OWN), IN_RELAY);
-        assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
-        assert!(pe.machine.holds_normal, "whoever wants that is still in the chain");
-        pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]);
-        assert!(pe.machine.holds_normal);
-    }
-}
-
-#[test]
-fn whoever_owes_a_run_to_one_that_was_aborted_owes_nothing() {
-    let world = World::of(&with_devices());
-    let (mut first, mut second) = (world.booted_pe(0), world.booted_pe(1));
-    first.normal(&[id::REQUEST, pair(0, RELAY)]);
-    first.call(&[id::REQUEST, pair(RELAY, ECHO)]);
-    comes(&mut first, OWN);
-    second.normal(&[id::REQUEST, pair(0, ECHO)]);
-    second.fault();
-    first.refused(&[id::RUN, pair(ECHO, 0)], code::ABORTED);
-    assert!(!first.machine.holds_normal);
-    assert_eq!(first.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);
 }

@@ -7,6 +7,7 @@ mod cycles;
 mod direct;
 mod direct2;
 mod discovery;
+mod displaced;
 mod features;
 mod framework;
 mod gates;
