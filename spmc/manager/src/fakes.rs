@@ -38,6 +38,8 @@ pub struct Machine {
     pub active: Vec<u32>,
     /// Whether interrupts of the Normal world are held.
     pub holds_normal: bool,
+    /// Whether another PE's kick is the next interrupt.
+    pub kicked: bool,
 }
 
 impl Machine {
@@ -54,7 +56,14 @@ impl Machine {
     }
 
     fn on(ranges: Arc<[PageRange]>, shared: Arc<Mutex<Shared>>) -> Self {
-        Self { ranges, shared, pending: VecDeque::new(), active: Vec::new(), holds_normal: false }
+        Self {
+            ranges,
+            shared,
+            pending: VecDeque::new(),
+            active: Vec::new(),
+            holds_normal: false,
+            kicked: false,
+        }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -138,6 +147,9 @@ impl Memory for Machine {
 
 impl Interrupts for Machine {
     fn acknowledge(&mut self) -> Acknowledged {
+        if core::mem::take(&mut self.kicked) {
+            return Acknowledged::Kick;
+        }
         match self.pending.pop_front() {
             Some(id) => {
                 self.active.push(id);

@@ -21,11 +21,28 @@ fn an_abort_kicks_the_other_pes() {
     first.fault();
     first.expect_aborted();
     assert_eq!(first.machine.kicks(), before + 1);
-    // The kick comes as an interrupt that is none of anybody's.
+    second.machine.kicked = true;
     assert_eq!(second.interrupt(), Place::Normal);
     second.expect_aborted();
     second.refused(&[id::REQUEST, pair(0, ECHO)], code::ABORTED);
     second.refused(&[id::RUN, pair(ECHO, 1)], code::ABORTED);
+}
+
+#[test]
+fn a_kick_takes_the_pe_from_nobody_who_lives() {
+    let (mut first, mut second) = both_at_work();
+    first.call(&[id::REQUEST, pair(ECHO, RELAY)]);
+    first.fault();
+    for pe in [&mut first, &mut second] {
+        let (here, registers) = (pe.place(), pe.frame.clone());
+        pe.machine.kicked = true;
+        assert_eq!(pe.interrupt(), here);
+        assert_eq!(pe.frame, registers);
+    }
+    second.call(&[id::RESPONSE, pair(ECHO, 0)]);
+    second.machine.kicked = true;
+    assert_eq!(second.normal(&[id::INTERRUPT]), Place::Normal);
+    assert_eq!(second.low(), [id::NORMAL_WORLD_RESUME, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
