@@ -171,7 +171,9 @@ fn entry(
     version: u32,
     to_normal: bool,
 ) -> PartitionDescriptor {
-    let mut methods = service.methods & SERVED;
+    // An entry without a UUID stands for the partition as a whole.
+    let is_whole = version < V1_1 && asked.is_nil();
+    let mut methods = if is_whole { partition.methods() } else { service.methods } & SERVED;
     if to_normal {
         // A partition sends direct requests to partitions only.
         methods -= Methods::SEND_DIRECT | Methods::SEND_DIRECT2;

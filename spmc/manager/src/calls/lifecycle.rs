@@ -7,7 +7,7 @@ use super::{Caller, Entry, Outcome, console, cycles, interrupts};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Next};
-use crate::state::{Model, ModelKind};
+use crate::state::{Model, ModelKind, Requester};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
 pub fn booted(at: &mut Entry<'_>) -> Next {
@@ -88,6 +88,7 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
     if at.cpu.model() == ModelKind::Owing {
         at.end_debt();
+        cut_off(at, model);
     }
     abi::error(at.frame, FfaError::Aborted);
     match model {
@@ -96,4 +97,18 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
         Some(model) => cycles::give_back(at, vcpu, model.requester(), Deliver::Message),
         None => at.to_normal(Deliver::Message),
     }
+}
+
+/// A context that worked by `model` ends and leaves those whom it called behind, displaced: they are in this PE's chain
+/// no more, and interrupts of the Normal world wait for none of them.
+fn cut_off(at: &mut Entry<'_>, model: Option<Model>) {
+    let Some(holder) = at.cpu.holder() else { return };
+    let mut above = model.map(Model::requester);
+    while let Some(Requester::Partition(caller)) = above {
+        if caller == holder {
+            return;
+        }
+        above = at.spmc.partition_of(caller).vcpu(caller).lock(&mut at.held).0.requester();
+    }
+    at.let_go_of(holder);
 }

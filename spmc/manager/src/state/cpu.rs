@@ -88,6 +88,11 @@ impl Cpu {
         self.boot.is_some() || self.holder.is_some()
     }
 
+    /// For whom interrupts of the Normal world are held, if not for the boot.
+    pub(crate) const fn holder(&self) -> Option<VcpuId> {
+        self.holder
+    }
+
     /// `vcpu` wants interrupts of the Normal world held until it leaves the PE. Whether it is the first: what it calls
     /// leaves before it does.
     pub(crate) const fn hold_for(&mut self, vcpu: VcpuId) -> bool {

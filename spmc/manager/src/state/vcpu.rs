@@ -238,6 +238,15 @@ impl Vcpu {
         Ok(Resumed { found, model: model.kind() })
     }
 
+    /// Whom it works for while it is in a call chain.
+    #[must_use]
+    pub const fn requester(&self) -> Option<Requester> {
+        match self.state {
+            State::Running { model, .. } | State::Calling { model, .. } => Some(model.requester()),
+            _ => None,
+        }
+    }
+
     /// It called another context and blocks.
     pub fn call(&mut self) {
         if let State::Running { on, model } = self.state {

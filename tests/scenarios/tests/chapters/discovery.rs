@@ -309,3 +309,16 @@ fn a_partition_that_was_left_out_is_not_listed() {
     pe.refused(&info(ECHO_UUID, 0), code::INVALID);
     pe.refused(&[id::REQUEST, pair(0, ECHO)], code::INVALID);
 }
+
+#[test]
+fn a_caller_of_1_0_sees_what_a_partition_does_under_any_uuid() {
+    let mut sources = Sources::speaking(V1_0);
+    Sources::set(&mut sources.relay, "uuid", &format!("<{} {}>", cells(RELAY_UUID), cells(7)));
+    Sources::set(&mut sources.relay, "messaging-method", "<0x2 0x1>");
+    for mut pe in World::callers_of(&sources, V1_0) {
+        pe.map(1);
+        assert_eq!(pe.done(&info(0, 0))[2..4], [2, 8]);
+        let bits = if is_normal(&pe) { RECEIVES } else { RECEIVES | SENDS };
+        assert_eq!(pe.received(16)[8..], entry(V1_0, RELAY, 1, bits, 0));
+    }
+}

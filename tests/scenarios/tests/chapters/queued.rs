@@ -171,3 +171,20 @@ fn a_secure_interrupt_that_nobody_owns_ends_no_hold() {
     assert!(pe.machine.holds_normal);
     assert_eq!(pe.machine.masked(), [99]);
 }
+
+#[test]
+fn a_hold_ends_with_who_is_cut_off() {
+    let mut sources = super::interrupts::with_devices();
+    let mut queues = sources.echo.clone();
+    Sources::set(&mut queues, "ns-interrupts-action", "<0>");
+    let queues = sources.add("queues", queues);
+    let mut pe = World::of(&sources).booted_pe(0);
+    pe.normal(&[id::RUN, pair(ECHO, 0)]);
+    pe.call(&[id::REQUEST, pair(ECHO, RELAY)]);
+    pe.call(&[id::REQUEST, pair(RELAY, queues)]);
+    pe.machine.pending.push_back(40);
+    assert_eq!(pe.interrupt(), IN_RELAY);
+    assert_eq!(pe.fault(), IN_ECHO);
+    assert!(!pe.machine.holds_normal, "nobody who queues is in the chain");
+    assert_eq!(pe.interrupt(), Place::Normal);
+}
