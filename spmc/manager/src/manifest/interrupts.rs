@@ -7,8 +7,9 @@ use super::error::Error;
 use super::tree::Node;
 use crate::config::{Device, DeviceInterrupt, Trigger};
 
-/// The most interrupts of one partition.
-pub const MAX_INTERRUPTS: usize = 64;
+/// The most interrupts of one partition: with its virtual ones - timer (3), managed exit (4), notification pending (5) -
+/// they are one set of 64 bits.
+pub const MAX_INTERRUPTS: usize = 61;
 
 const INTERRUPTS: &str = "interrupts";
 const TARGETS: &str = "interrupts-target";

@@ -91,11 +91,21 @@ fn device_regions_and_their_interrupts_must_be_sound() {
     let at = "/device-regions/other: `interrupts` is ";
     let message = refused(REGIONS, "exclusive-access;", "interrupts = <41 1>;");
     assert_eq!(message, format!("{at}id 41, as in device uart; it must be unique"));
-    let many: String = (0..64).map(|n| format!("{} 1 ", 100 + n)).collect();
-    let message = refused(REGIONS, "<41 0xb01>", &format!("<{many}>"));
-    assert_eq!(message, "/device-regions/uart: 65 interrupts of the partition so far; the limit is 64");
-    let message = refused(REGIONS, "exclusive-access;", &format!("interrupts = <{many}>;"));
-    assert_eq!(message, "/device-regions/other: 66 interrupts of the partition so far; the limit is 64");
+}
+
+#[test]
+fn a_partition_has_up_to_61_interrupts() {
+    let many = |count: u32| (0..count).map(|n| format!("{} 1 ", 100 + n)).collect::<String>();
+    // Beside id 40 of the same device, and beside ids 40 and 41 of the other one.
+    let one = |count| changed(REGIONS, "<41 0xb01>", &format!("<{}>", many(count)));
+    let two = |count| changed(REGIONS, "exclusive-access;", &format!("interrupts = <{}>;", many(count)));
+    assert_eq!(partition_of(&one(60), 1).unwrap().devices[0].interrupts.len(), 61);
+    assert_eq!(partition_of(&two(59), 1).unwrap().devices[1].interrupts.len(), 59);
+    for (source, device) in [(one(61), "uart"), (two(60), "other")] {
+        let message = partition_of(&source, 1).unwrap_err().to_string();
+        let expected = "62 interrupts of the partition so far; the limit is 61";
+        assert_eq!(message, format!("/device-regions/{device}: {expected}"));
+    }
 }
 
 #[test]
