@@ -271,6 +271,8 @@ pub struct PartitionConfig {
     pub other_secure_interrupts: OtherSecureInterrupts,
     /// How it gets time for its own interrupts.
     pub sri_policy: SriPolicy,
+    /// Whether its WFI with nothing pending gives the PE back, as FFA_YIELD (`wfi-yields`).
+    pub wfi_yields: bool,
     /// The messages about VMs that it wants.
     pub availability: AvailabilityMessages,
     /// The messages about power that it wants.

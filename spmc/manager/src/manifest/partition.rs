@@ -47,6 +47,7 @@ pub const USED: &[&str] = &[
     "ns-interrupts-action",
     "other-s-interrupts-action",
     "sri-interrupts-policy",
+    "wfi-yields",
     "has-primary-scheduler",
     "power-management-messages",
     "vm-availability-messages",
@@ -88,6 +89,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let normal_interrupts = actions::normal(&root, exception_level)?;
     let other_secure_interrupts = actions::other_secure(&root, normal_interrupts)?;
     let sri_policy = actions::sri_policy(&root, exception_level)?;
+    let wfi_yields = root.flag("wfi-yields")?;
     let availability = messages::availability(&root, &services)?;
     let power = messages::power(&root, contexts)?;
     let notifications = root.flag("notification-support")?;
@@ -117,6 +119,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
         normal_interrupts,
         other_secure_interrupts,
         sri_policy,
+        wfi_yields,
         availability,
         power,
         notifications,

@@ -166,6 +166,7 @@ fn what_interrupts_do_is_read_as_written() {
     assert_eq!(configs[4].normal_interrupts, NormalInterrupts::Signalled, "the default");
     assert_eq!(configs[4].other_secure_interrupts, OtherSecureInterrupts::Signalled, "the default");
     assert_eq!(configs[4].sri_policy, SriPolicy::empty(), "the default");
+    assert!(configs.iter().all(|config| !config.wfi_yields), "the default");
     for name in ["primary", "tertiary", "live"] {
         let said = format!("WARN: {name}: managed exit is not there: ");
         assert_eq!(lines.iter().filter(|line| line.starts_with(&said)).count(), 1, "{lines:?}");

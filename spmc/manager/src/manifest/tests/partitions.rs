@@ -23,6 +23,7 @@ fn the_manifests_of_qemu_virt_are_read_as_written() {
     let relay = partition_of(RELAY, 1).unwrap();
     assert_eq!(relay.services, [Service { uuid: uuid!("b3a0e4f6-27c9-4d85-8e12-90c4d1f7a6b8"), methods }]);
     assert_eq!((relay.contexts, relay.boot_order), (Contexts::Migratable, 1));
+    assert!(echo.wfi_yields && relay.wfi_yields);
 }
 
 #[test]

@@ -111,6 +111,7 @@ const PARTITION: &[Property] = &[
     may(FVP_TERTIARY, "/", "managed-exit-virq", FLAG, &[]),
     may(FVP_SECONDARY, "/", "other-s-interrupts-action = <0>", NUMBER, &[("<2>", "0x2; it must be 0x0 to 0x1")]),
     may(FVP_SECONDARY, "/", "sri-interrupts-policy = <3>", NUMBER, &[("<4>", "0x4; it must be 0x0 to 0x3")]),
+    may(ECHO, "/", "wfi-yields", FLAG, &[]),
     may(REGIONS, "/", "has-primary-scheduler", FLAG, &[]),
     may(REGIONS, "/", "time-slice-mem", FLAG, &[]),
     may(FVP_PRIMARY, "/", "power-management-messages = <1>", NUMBER, &[("<8>", "0x8; it must be 0x0 to 0x7")]),
