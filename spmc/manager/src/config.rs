@@ -279,6 +279,9 @@ pub struct PartitionConfig {
     pub power: PowerMessages,
     /// Whether it receives notifications (`notification-support`).
     pub notifications: bool,
+    /// Whether a notification of the framework tells it that an RX buffer became free for which its FFA_MSG_SEND2 got
+    /// BUSY (`rx-free-notification`). Only with `notifications`.
+    pub rx_free: bool,
     /// Whether it knows the states of a partition's life.
     pub lifecycle: Option<Lifecycle>,
     /// The SMCs that are not FF-A calls and that it may make.

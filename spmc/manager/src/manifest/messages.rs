@@ -17,6 +17,10 @@ pub const MAX_SERVICES: usize = 16;
 const METHOD: &str = "messaging-method";
 const AVAILABILITY: &str = "vm-availability-messages";
 const POWER: &str = "power-management-messages";
+/// Whether the partition receives notifications.
+pub const NOTIFICATIONS: &str = "notification-support";
+/// Whether one of the framework tells it that it can send again.
+pub const RX_FREE: &str = "rx-free-notification";
 
 /// Binding 1.0: a list of UUIDs of four words, and a method for each or one for all.
 pub fn flat(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, Error> {
@@ -123,4 +127,13 @@ pub fn power(root: &Node<'_, '_>, contexts: Contexts) -> Result<PowerMessages, E
         return Ok(PowerMessages::empty());
     }
     Ok(PowerMessages::from_bits_truncate(bits))
+}
+
+/// Whether the partition is told that an RX buffer became free: by a notification, so that it must receive them.
+pub fn rx_free(root: &Node<'_, '_>, notifications: bool) -> Result<bool, Error> {
+    let wanted = root.flag(RX_FREE)?;
+    if wanted && !notifications {
+        return Err(root.value(RX_FREE, "set", format!("absent, or come with `{NOTIFICATIONS}`")));
+    }
+    Ok(wanted)
 }

@@ -51,7 +51,8 @@ pub const USED: &[&str] = &[
     "has-primary-scheduler",
     "power-management-messages",
     "vm-availability-messages",
-    "notification-support",
+    messages::NOTIFICATIONS,
+    messages::RX_FREE,
     "lifecycle-support",
     "abort-action",
     "live-activation-support",
@@ -92,7 +93,8 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let wfi_yields = root.flag("wfi-yields")?;
     let availability = messages::availability(&root, &services)?;
     let power = messages::power(&root, contexts)?;
-    let notifications = root.flag("notification-support")?;
+    let notifications = root.flag(messages::NOTIFICATIONS)?;
+    let rx_free = messages::rx_free(&root, notifications)?;
     let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory)?;
     identity(&root, vm)?;
     if exception_level == ExceptionLevel::El0 {
@@ -123,6 +125,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
         availability,
         power,
         notifications,
+        rx_free,
         lifecycle,
         smcs: vm.smcs.clone(),
     })

@@ -183,6 +183,7 @@ fn what_messages_are_wanted_is_read_as_written() {
     assert_eq!(configs[0].availability, AvailabilityMessages::all());
     assert_eq!(configs[1].availability, AvailabilityMessages::empty(), "the default");
     assert!(configs[0].notifications && !configs[1].notifications);
+    assert!(configs.iter().all(|config| !config.rx_free), "the default");
 }
 
 #[test]

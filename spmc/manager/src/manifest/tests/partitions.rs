@@ -43,6 +43,7 @@ fn binding_1_1_regions_and_buffers_are_read_as_written() {
     let code = ("code", range(0xe90_0000, 0xe90_2000), rw | Attributes::EXECUTE);
     assert_eq!(found, [("rx-buffer", rx, rw), ("tx-buffer", tx, rw), ("shared", shared, rw), code]);
     assert_eq!(config.buffers, Some((rx, tx)));
+    assert!(config.notifications && config.rx_free);
     assert_eq!(config.devices[0].region.attributes, Attributes::READ | Attributes::DEVICE);
     assert_eq!(config.devices[1].region.range.space(), Space::Normal);
     assert_eq!(config.boot_info, Some(BootInfo { register: 2, manifest: false, hob_list: true }));

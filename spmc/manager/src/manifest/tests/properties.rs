@@ -117,6 +117,7 @@ const PARTITION: &[Property] = &[
     may(FVP_PRIMARY, "/", "power-management-messages = <1>", NUMBER, &[("<8>", "0x8; it must be 0x0 to 0x7")]),
     may(FVP_PRIMARY, "/", "vm-availability-messages = <3>", NUMBER, &[("<4>", "0x4; it must be 0x0 to 0x3")]),
     may(FVP_PRIMARY, "/", "notification-support", FLAG, &[]),
+    may(REGIONS, "/", "rx-free-notification", FLAG, &[]),
     may(FVP_LIVE, "/", "lifecycle-support", FLAG, &[]),
     may(FVP_LIVE, "/", "abort-action = <1>", NUMBER, &[("<4>", "0x4; it must be 0x0 to 0x3")]),
     may(FVP_LIVE, "/", "live-activation-support", FLAG, &[]),

@@ -75,6 +75,13 @@ fn messages_about_vms_need_a_receiver_of_direct_requests() {
 }
 
 #[test]
+fn who_is_told_of_free_buffers_receives_notifications() {
+    let message = refused(REGIONS, "notification-support;", "");
+    let limit = "it must be absent, or come with `notification-support`";
+    assert_eq!(message, format!("/: `rx-free-notification` is set; {limit}"));
+}
+
+#[test]
 fn memory_regions_must_be_sound() {
     let message = refused(
         REGIONS,
