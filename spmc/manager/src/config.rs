@@ -36,6 +36,15 @@ pub struct Service {
     pub methods: Methods,
 }
 
+/// One rule about who may send to a partition (node `allowed-senders`, R17).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowedSender {
+    /// Who.
+    pub sender: EndpointId,
+    /// The service that the messages must name, if the rule is for one only.
+    pub uuid: Option<Uuid>,
+}
+
 /// Pages that the manifest gives to a partition beside its image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
@@ -282,6 +291,8 @@ pub struct PartitionConfig {
     /// Whether a notification of the framework tells it that an RX buffer became free for which its FFA_MSG_SEND2 got
     /// BUSY (`rx-free-notification`). Only with `notifications`.
     pub rx_free: bool,
+    /// Who may send to it: nobody else, if there are rules. Without them FF-A's defaults hold.
+    pub allowed_senders: Option<Vec<AllowedSender>>,
     /// Whether it knows the states of a partition's life.
     pub lifecycle: Option<Lifecycle>,
     /// The SMCs that are not FF-A calls and that it may make.
@@ -305,6 +316,14 @@ impl PartitionConfig {
     #[must_use]
     pub fn methods(&self) -> Methods {
         self.services.iter().fold(Methods::empty(), |all, s| all | s.methods)
+    }
+
+    /// Whether its manifest lets `sender` send to the service `uuid`; nil where the message names none, which a rule
+    /// for one service does not admit.
+    #[must_use]
+    pub fn admits(&self, sender: EndpointId, uuid: Uuid) -> bool {
+        let Some(rules) = &self.allowed_senders else { return true };
+        rules.iter().any(|rule| rule.sender == sender && rule.uuid.is_none_or(|named| named == uuid))
     }
 }
 

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 
 use super::error::{Error, Place};
 use super::partition::LAST_IN_BOOT_ORDER;
+use super::senders;
 use crate::config::{MemoryRange, Own, PartitionConfig, Region, SpmcManifest, Streams, VmEntry};
+use crate::endpoint::PartitionIndex;
 use crate::memory::page::{Attributes, PageRange, Space};
 
 const OWN_DEVICE: &str = "a device of the SPMC,";
@@ -75,6 +77,20 @@ pub fn alone(
         }
     }
     Ok(())
+}
+
+/// Says which allowed senders of a partition are none of the `vms` that the SPMC manifest lists. That is no error: the
+/// same package may be one of several machines, with other partitions beside it.
+pub fn report_absent_senders(config: &PartitionConfig, vms: &[VmEntry]) {
+    for sender in config.allowed_senders.iter().flatten().map(|rule| rule.sender) {
+        if PartitionIndex::from_id(sender).is_some_and(|index| vms.iter().all(|vm| vm.index != index)) {
+            log::warn!(
+                "{}: `{}` admits {sender}, which is no partition of the SPMC manifest",
+                config.name,
+                senders::NODE
+            );
+        }
+    }
 }
 
 /// That a partition can start beside those that are `accepted`.

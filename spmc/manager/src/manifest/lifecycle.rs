@@ -1,7 +1,6 @@
 //! A partition's life (FF-A 1.3): what happens when it fails, and whether its image can be replaced.
 
 use alloc::format;
-use alloc::vec::Vec;
 
 use uuid::Uuid;
 
@@ -20,9 +19,9 @@ const IMAGE: &str = "image-uuid";
 const BUFFER_NODE: &str = "live-state-buffer-info";
 const BUFFER: &str = "live-state-buffer";
 
-/// The UUID of the partition's image: four cells or, as in binding 1.1, a string.
+/// The UUID of the partition's image.
 pub fn image_uuid(root: &Node<'_, '_>, services: &[Service]) -> Result<Option<Uuid>, Error> {
-    let Some(uuid) = uuid(root)? else { return Ok(None) };
+    let Some(uuid) = messages::uuid(root, IMAGE)? else { return Ok(None) };
     if uuid.is_nil() {
         return Err(root.value(IMAGE, uuid, "not nil, which names no image"));
     }
@@ -30,20 +29,6 @@ pub fn image_uuid(root: &Node<'_, '_>, services: &[Service]) -> Result<Option<Uu
         return Err(root.value(IMAGE, uuid, "no UUID that the partition offers as a service"));
     }
     Ok(Some(uuid))
-}
-
-fn uuid(root: &Node<'_, '_>) -> Result<Option<Uuid>, Error> {
-    if let Ok(Some(text)) = root.optional::<&str>(IMAGE) {
-        let uuid = messages::of_text(text).ok_or_else(|| {
-            root.value(IMAGE, format_args!("{text:?}"), "like \"01234567-89ab-cdef-0123-456789abcdef\"")
-        })?;
-        return Ok(Some(uuid));
-    }
-    let Some(cells) = root.optional::<Vec<u32>>(IMAGE)? else { return Ok(None) };
-    match cells.as_array() {
-        Some(words) => Ok(Some(messages::of_words(words))),
-        None => Err(root.value(IMAGE, format_args!("{} cells", cells.len()), "four cells: one UUID")),
-    }
 }
 
 /// What the partition knows of its life. `register` is the one that hands over its boot information.

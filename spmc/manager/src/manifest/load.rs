@@ -64,6 +64,7 @@ fn read(
     copy(memory, start + offset, &mut bytes)?;
     let config = partition::parse(&bytes, vm, &package, &manifest.cpus)?;
     check::alone(&config, &manifest.memory, &own.devices)?;
+    check::report_absent_senders(&config, &manifest.vms);
     Ok((package, config))
 }
 

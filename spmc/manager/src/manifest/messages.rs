@@ -49,9 +49,7 @@ pub fn nodes(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, Erro
     let mut services = Vec::new();
     for child in node.children() {
         let text: &str = child.required("uuid")?;
-        let uuid = of_text(text).ok_or_else(|| {
-            child.value("uuid", format_args!("{text:?}"), "like \"01234567-89ab-cdef-0123-456789abcdef\"")
-        })?;
+        let uuid = of_text(&child, "uuid", text)?;
         let value = child.number(METHOD, 0..=u32::MAX)?;
         add(&mut services, &child, uuid, value, version)?;
         child.report_unused(&["uuid", METHOD], &[]);
@@ -62,16 +60,30 @@ pub fn nodes(root: &Node<'_, '_>, version: Version) -> Result<Vec<Service>, Erro
     Ok(services)
 }
 
+/// One UUID, or none where there is no such property: four cells or, as in binding 1.1, a string.
+pub fn uuid(node: &Node<'_, '_>, property: &'static str) -> Result<Option<Uuid>, Error> {
+    if let Ok(Some(text)) = node.optional::<&str>(property) {
+        return of_text(node, property, text).map(Some);
+    }
+    let Some(cells) = node.optional::<Vec<u32>>(property)? else { return Ok(None) };
+    match cells.as_array() {
+        Some(words) => Ok(Some(of_words(words))),
+        None => Err(node.value(property, format_args!("{} cells", cells.len()), "four cells: one UUID")),
+    }
+}
+
 /// The words as SMCCC 5.3 puts a UUID in registers: each holds four bytes, the first one lowest.
-pub fn of_words(words: &[u32; 4]) -> Uuid {
+fn of_words(words: &[u32; 4]) -> Uuid {
     let mut bytes = [0; 16];
     bytes.chunks_exact_mut(4).zip(words).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
     Uuid::from_bytes(bytes)
 }
 
 /// The canonical form of RFC 9562, the only one with this length.
-pub fn of_text(text: &str) -> Option<Uuid> {
-    Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok())
+fn of_text(node: &Node<'_, '_>, property: &'static str, text: &str) -> Result<Uuid, Error> {
+    let uuid = Some(text).filter(|text| text.len() == 36).and_then(|text| Uuid::try_parse(text).ok());
+    let limit = "like \"01234567-89ab-cdef-0123-456789abcdef\"";
+    uuid.ok_or_else(|| node.value(property, format_args!("{text:?}"), limit))
 }
 
 fn add(

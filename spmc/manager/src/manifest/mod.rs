@@ -8,6 +8,7 @@
 //! | `ranges` | its memory nodes |
 //! | [`partition`] | the FF-A manifest of a partition: identity, contexts, entry |
 //! | `messages` | its services, and the messages that it wants |
+//! | `senders` | who may send to it |
 //! | `actions` | what interrupts of others do while it runs |
 //! | `lifecycle` | what happens when it fails, and whether it can be replaced |
 //! | `regions`, `interrupts`, `streams` | its memory and devices, their interrupts and DMA |
@@ -29,6 +30,7 @@ pub mod package;
 pub mod partition;
 mod ranges;
 mod regions;
+mod senders;
 pub mod spmc;
 mod streams;
 mod tree;

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::package::Package;
 use super::spmc::NEWEST_MINOR;
 use super::tree::{Node, Tree};
-use super::{actions, lifecycle, messages, regions};
+use super::{actions, lifecycle, messages, regions, senders};
 use crate::config::{BootInfo, Contexts, ExceptionLevel, PartitionConfig, VmEntry};
 
 /// `boot-order` of a partition that gives none: after all that do.
@@ -53,6 +53,7 @@ pub const USED: &[&str] = &[
     "vm-availability-messages",
     messages::NOTIFICATIONS,
     messages::RX_FREE,
+    senders::NODE,
     "lifecycle-support",
     "abort-action",
     "live-activation-support",
@@ -95,6 +96,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let power = messages::power(&root, contexts)?;
     let notifications = root.flag(messages::NOTIFICATIONS)?;
     let rx_free = messages::rx_free(&root, notifications)?;
+    let allowed_senders = senders::allowed(&root, vm.index.id(), &services)?;
     let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory)?;
     identity(&root, vm)?;
     if exception_level == ExceptionLevel::El0 {
@@ -126,6 +128,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
         power,
         notifications,
         rx_free,
+        allowed_senders,
         lifecycle,
         smcs: vm.smcs.clone(),
     })

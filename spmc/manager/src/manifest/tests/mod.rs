@@ -9,6 +9,7 @@ mod properties;
 mod ram;
 mod rules;
 mod said;
+mod senders;
 mod spmc;
 mod structure;
 

@@ -15,6 +15,9 @@ const FLAG: &str = "empty: it is there or not";
 const ADDRESS: &str = "a range below 48 bits, aligned to 4 KB, and this";
 const UUID: &str = "it must be like \"01234567-89ab-cdef-0123-456789abcdef\"";
 const METHODS: &str = "it must be of bits 0, 1, 2, 9 and 10 only";
+const SENDERS: &str =
+    "it must be 0 to 0x7fff, 0x8001 to 0x80ff or 0xffc0 to 0xfffe, and not its own id 0x8001";
+const SERVICE: &str = "it must be a UUID that the partition offers as a service";
 const ENTRY: &str = "it must be a multiple of 4 within the image of the package, 0x4000 to 0x5fff";
 const BASE: &str = "given, or `load-address-relative-offset`: no address is chosen for it";
 const KINDS: &str = "\"memory\", \"ns-memory\", \"device-memory\" or \"ns-device-memory\"";
@@ -83,6 +86,15 @@ const PARTITION: &[Property] = &[
         ("\"b87d70274f8040dc9ed425baa3255140\"", "\"b87d70274f8040dc9ed425baa3255140\"; {UUID}"),
         ("\"b87d7027-4f80-40dc-9ed4-25baa325514x\"", "\"b87d7027-4f80-40dc-9ed4-25baa325514x\"; {UUID}")]),
     must(FVP_SERVICES, "/services/service0", "messaging-method = <0x4>", NUMBER, &[("<0x1000>", "0x1000; {METHODS}")]),
+    must(REGIONS, "/allowed-senders", "compatible = \"hafnia,manifest-allowed-senders\"", STRINGS, &[
+        ("\"other\"", "\"other\"; it must be \"hafnia,manifest-allowed-senders\"")]),
+    must(REGIONS, "/allowed-senders/neighbour", "sender = <0x8002>", NUMBER, &[
+        ("<0x8000>", "0x8000; {SENDERS}"), ("<0x8001>", "0x8001; {SENDERS}"), ("<0xffff>", "0xffff; {SENDERS}"),
+        ("<0x10000>", "0x10000; it must be 0x0 to 0xffff"), ("<1 0>", "0x100000000; it must be 0x0 to 0xffff")]),
+    may(REGIONS, "/allowed-senders/neighbour", "uuid = \"5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41\"", CELLS, &[
+        ("<1 2 3>", "3 cells; it must be four cells: one UUID"), ("\"me\"", "\"me\"; {UUID}"),
+        ("<1 0 0 0>", "01000000-0000-0000-0000-000000000000; {SERVICE}"),
+        ("<0 0 0 0>", "00000000-0000-0000-0000-000000000000; {SERVICE}")]),
     absent(may(FVP_LIVE, "/", "image-uuid = <0xc45b7d61 0xcb4ea3b9 0xb4499e94 0xa5dabe69>", CELLS, &[
         ("<1 2 3>", "3 cells; it must be four cells: one UUID"), ("<1 2 3 4 5 6 7 8>", "8 cells; it must be four cells: one UUID"),
         ("<0 0 0 0>", "00000000-0000-0000-0000-000000000000; it must be not nil, which names no image"),
@@ -264,6 +276,8 @@ fn values_must_be_within_their_limits() {
         ("{ADDRESS}", ADDRESS),
         ("{UUID}", UUID),
         ("{METHODS}", METHODS),
+        ("{SENDERS}", SENDERS),
+        ("{SERVICE}", SERVICE),
         ("{ENTRY}", ENTRY),
         ("{KINDS}", KINDS),
         ("{RIGHTS}", RIGHTS),
@@ -285,8 +299,15 @@ fn values_must_be_within_their_limits() {
 #[test]
 fn every_property_that_is_read_is_in_the_table() {
     let names: Vec<&str> = PARTITION.iter().map(Property::name).collect();
-    let nodes =
-        ["services", "boot-info", "memory-regions", "device-regions", "rx_tx-info", "live-state-buffer-info"];
+    let nodes = [
+        "services",
+        "allowed-senders",
+        "boot-info",
+        "memory-regions",
+        "device-regions",
+        "rx_tx-info",
+        "live-state-buffer-info",
+    ];
     for name in partition::USED {
         assert!(names.contains(name) || nodes.contains(name), "{name}");
     }
