@@ -1,5 +1,6 @@
 //! The stack with the Normal-world test image in it, built once and booted as often as a test or the bench asks.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +18,8 @@ use crate::qemu::{Event, Machine};
 
 /// The longest that a boot with all its tests may take, where a PE of the machine has a fraction of one of ours.
 const LIMIT: Duration = Duration::from_secs(240);
+/// The longest that a soak may take.
+const LONG_LIMIT: Duration = Duration::from_secs(3600);
 
 /// QEMU's option that puts `word` where the Normal-world test image looks for what it is to do.
 pub fn request(word: u64) -> String {
@@ -67,7 +70,15 @@ impl Stack {
     /// # Errors
     /// If QEMU cannot be run.
     pub fn boot(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
-        self.boot_from(&self.flash, pes, arguments)
+        self.boot_from(&self.flash, pes, arguments, LIMIT)
+    }
+
+    /// As [`Self::boot`], for what takes long.
+    ///
+    /// # Errors
+    /// If QEMU cannot be run.
+    pub fn boot_for_long(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
+        self.boot_from(&self.flash, pes, arguments, LONG_LIMIT)
     }
 
     /// Boots it from a flash in which `damage` changed something.
@@ -79,13 +90,13 @@ impl Stack {
         damage(&mut content)?;
         let damaged = self.flash.with_extension("damaged");
         fs::write(&damaged, content)?;
-        self.boot_from(&damaged, pes, &[])
+        self.boot_from(&damaged, pes, &[], LIMIT)
     }
 
-    fn boot_from(&self, flash: &Path, pes: u32, arguments: &[&str]) -> Result<Consoles> {
+    fn boot_from(&self, flash: &Path, pes: u32, arguments: &[&str], limit: Duration) -> Result<Consoles> {
         let machine = Machine::new(self.platform, flash).smp(pes).arguments(arguments.iter().copied());
         let mut running = machine.start(&project::runs(self.platform))?;
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + limit;
         let mut consoles = Consoles::default();
         loop {
             match running.next(Some(deadline))? {
@@ -109,18 +120,19 @@ impl Stack {
     }
 }
 
-/// Runs the demonstration with Linux as `cargo xtask run` does without a terminal.
+/// Runs the demonstration with Linux as `cargo xtask run` does without a terminal, with more arguments; gives what it
+/// printed.
 ///
 /// # Errors
 /// What the demonstration printed, if not all of it happened.
-pub fn linux(platform: Platform) -> Result<()> {
+pub fn linux(platform: Platform, arguments: &[&OsStr]) -> Result<String> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["run", "--platform", platform.name(), "--normal", "linux"]);
+    command.args(["run", "--platform", platform.name(), "--normal", "linux"]).args(arguments);
     let output = command.stdin(Stdio::null()).output().context("cargo xtask run")?;
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if !output.status.success() {
-        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         let lines: Vec<&str> = text.lines().collect();
         bail!("{}", lines[lines.len().saturating_sub(40)..].join("\n"));
     }
-    Ok(())
+    Ok(text)
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::project;
 use crate::test::lines::{End, Line};
+use crate::test::model;
 
 /// The committed list.
 const LIST: &str = "tests/mutations.toml";
@@ -32,8 +33,10 @@ pub struct Mutation {
     from: String,
     /// What breaks it.
     to: String,
-    /// The host test that must fail.
-    pub test: String,
+    /// The host test that must fail, where one PE after the other shows the rule.
+    pub test: Option<String>,
+    /// The test of the model checker that must fail, where it shows only when PEs meet.
+    pub model_test: Option<String>,
     /// The target test that must fail, where the rule is seen there too.
     pub target_test: Option<String>,
 }
@@ -101,8 +104,21 @@ impl Scratch {
             "scenarios",
             "--all-features",
         ]);
-        command.args(["--", "--format=pretty", filter]).current_dir(&self.root);
+        command.args(["--", "--format=pretty", filter]);
         command.env("CARGO_TARGET_DIR", self.root.join("target"));
+        self.ends(command)
+    }
+
+    /// The tests of the model checker whose name contains `filter`, each with whether it passes in the copy.
+    ///
+    /// # Errors
+    /// If the copy does not build.
+    pub fn model_tests(&self, filter: &str) -> Result<Vec<(String, bool)>> {
+        self.ends(model::tests(&self.root.join("target"), Some(filter)))
+    }
+
+    fn ends(&self, mut command: Command) -> Result<Vec<(String, bool)>> {
+        command.current_dir(&self.root);
         let output = command.output().context("cargo test")?;
         let text = String::from_utf8_lossy(&output.stdout);
         if !text.contains("test result:") {
@@ -209,6 +225,8 @@ mod tests {
         let list = list().unwrap();
         assert!(list.len() >= 20, "twenty rules at least");
         assert!(list.iter().filter(|mutation| mutation.target_test.is_some()).count() >= 5);
+        assert!(list.iter().filter(|mutation| mutation.model_test.is_some()).count() >= 4);
+        assert!(list.iter().all(|mutation| mutation.test.is_some() || mutation.model_test.is_some()));
         for mutation in &list {
             let text = fs::read_to_string(project::root().join(&mutation.file)).unwrap();
             assert_ne!(broken(&text, mutation).unwrap(), text);

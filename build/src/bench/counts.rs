@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
-use super::rows::{CALLS, ROWS};
+use super::rows::{CALLS, Manifests, ROWS, Row};
 
 /// Who executes. The slots of the plan in this order; the symbols of the SPMC follow.
 const EL3: usize = 0;
@@ -35,21 +35,23 @@ pub struct Plan {
     /// The plan as the plugin reads it.
     pub text: String,
     names: Vec<String>,
-    /// Where each row begins and ends, in the order of [`ROWS`].
-    markers: Vec<(u64, u64)>,
+    /// The rows that run, and where each begins and ends.
+    markers: Vec<(&'static Row, u64, u64)>,
 }
 
 impl Plan {
-    /// The plan for an SPMC and a Normal-world image, both ELF files.
+    /// The plan for an SPMC and a Normal-world image, both ELF files, and the rows that run with these manifests.
     ///
     /// # Errors
     /// If one of them is no such file, or the Normal-world image has no markers.
-    pub fn new(spmc: &[u8], normal: &[u8]) -> Result<Self> {
+    pub fn new(spmc: &[u8], normal: &[u8], manifests: Manifests) -> Result<Self> {
         let symbols = code_symbols(spmc).context("the SPMC")?;
-        let markers = (0..ROWS.len())
-            .map(|row| {
-                let of = |which| marker(normal, &format!("bench_row_{row}_{which}"));
-                Ok((of("begin")?, of("end")?))
+        let markers = (0..)
+            .zip(ROWS)
+            .filter(|(_, row)| row.manifests == manifests)
+            .map(|(number, row)| {
+                let of = |which| marker(normal, &format!("bench_row_{number}_{which}"));
+                Ok((row, of("begin")?, of("end")?))
             })
             .collect::<Result<Vec<_>>>()?;
         let mut text = format!("slots {}\n", SYMBOLS + symbols.len());
@@ -63,7 +65,7 @@ impl Plan {
                 writeln!(text, "range {start:#x} {end:#x} {}", SYMBOLS + index)?;
             }
         }
-        for mark in markers.iter().flat_map(|(begin, end)| [*begin, *end]).chain([NORMAL_IMAGE]) {
+        for mark in markers.iter().flat_map(|(_, begin, end)| [*begin, *end]).chain([NORMAL_IMAGE]) {
             writeln!(text, "mark {mark:#x}")?;
         }
         let names = symbols.into_iter().map(|(_, name)| name).collect();
@@ -83,7 +85,7 @@ impl Plan {
             noted.entry(address).or_insert(counters);
         }
         let boot = noted.get(&NORMAL_IMAGE).context("the Normal-world image was not reached")?;
-        let rows = self.markers.iter().zip(ROWS).map(|((begin, end), row)| {
+        let rows = self.markers.iter().map(|(row, begin, end)| {
             let (Some(before), Some(after)) = (noted.get(begin), noted.get(end)) else {
                 bail!("the Normal-world image did not run {}", row.name)
             };
@@ -112,7 +114,7 @@ impl Plan {
 pub struct Counts {
     /// From reset to the first instruction of the Normal-world image.
     pub boot: Cost,
-    /// In the order of [`ROWS`], for one call.
+    /// In the order of the plan, for one call.
     pub rows: Vec<Cost>,
 }
 
@@ -202,7 +204,8 @@ mod tests {
 
     fn plan() -> Plan {
         let names = vec!["step".to_owned(), "memcpy".to_owned()];
-        let markers = (0..ROWS.len() as u64).map(|row| (0x6000_1000 + row, 0x6000_2000 + row)).collect();
+        let markers =
+            (0..).zip(ROWS).map(|(number, row)| (row, 0x6000_1000 + number, 0x6000_2000 + number)).collect();
         Plan { text: String::new(), names, markers }
     }
 

@@ -12,15 +12,18 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{BenchArgs, FipArgs};
-use crate::fip::Variant;
-use crate::machine::{self, Stack};
+use crate::fip::{self, Variant};
+use crate::machine::{self, Consoles, Stack};
 use crate::platform::Platform;
 use crate::project;
 use counts::{Counts, Plan};
 use record::Record;
+use rows::Manifests;
 
 /// What tells the Normal-world image to run the bench instead of the tests: "BENCHFNI".
 const REQUEST: u64 = 0x4245_4e43_4846_4e49;
+/// The same for the rows that need the manifests of the tests: "BENCHTST".
+const REQUEST_OF_TESTS: u64 = 0x4245_4e43_4854_5354;
 
 /// The recorded figures, committed.
 const RECORD: &str = "tests/bench.json";
@@ -68,31 +71,46 @@ pub fn guard(platform: Platform) -> Result<Vec<(String, Option<String>)>> {
 /// The message rows on whose path something is copied or cleared, with what does it.
 fn copying(figures: &Figures) -> Vec<(&'static str, String)> {
     let rows = rows::ROWS.iter().zip(&figures.counts.rows);
-    rows.map(|(row, cost)| (row.name, cost.copying().join(", ")))
+    rows.filter(|(row, _)| !row.copies)
+        .map(|(row, cost)| (row.name, cost.copying().join(", ")))
         .filter(|(_, copies)| !copies.is_empty())
         .collect()
 }
 
 fn measure(platform: Platform) -> Result<Figures> {
-    let plugin = plugin()?;
     let folder = project::target().join("bench");
+    let product = Stack::build(&FipArgs { platform, ..FipArgs::default() }, Variant::default())?;
+    let (mut counts, console) = count(&product, Manifests::Product)?;
+    let (image, ram) = (fs::metadata(&product.spmc.bin)?.len(), own_memory(&console.secure)?);
+    let tests = Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] })?;
+    counts.rows.extend(count(&tests, Manifests::Tests)?.0.rows);
+    let figures = Figures { counts, image, ram };
+    fs::write(folder.join("bench.md"), report::markdown(&figures))?;
+    fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
+    Ok(figures)
+}
+
+/// Runs the rows for these manifests on the stack that has them, and counts; gives what was printed, too.
+fn count(stack: &Stack, manifests: Manifests) -> Result<(Counts, Consoles)> {
+    let (plugin, folder) = (plugin()?, project::target().join("bench"));
     fs::create_dir_all(&folder)?;
-    let stack = Stack::build(&FipArgs { platform, ..FipArgs::default() }, Variant::default())?;
-    let spmc = fs::read(&stack.spmc.elf)?;
-    let plan = Plan::new(&spmc, &fs::read(&stack.normal.elf)?)?;
+    let plan = Plan::new(&fs::read(&stack.spmc.elf)?, &fs::read(&stack.normal.elf)?, manifests)?;
     let (plan_file, out_file) = (folder.join("plan.txt"), folder.join("counts.txt"));
     fs::write(&plan_file, &plan.text)?;
     let counter = format!("{},plan={},out={}", plugin.display(), plan_file.display(), out_file.display());
-    let console = stack.boot(1, &["-device", &machine::request(REQUEST), "-plugin", &counter])?;
+    let request = match manifests {
+        Manifests::Product => REQUEST,
+        Manifests::Tests => REQUEST_OF_TESTS,
+    };
+    // Time goes by instructions: an interrupt of a timer comes where it came the last time.
+    let time = ["-icount", "shift=0,sleep=off"];
+    let arguments = ["-device", &machine::request(request), "-plugin", &counter, time[0], time[1]];
+    let console = stack.boot(1, &arguments)?;
     ensure!(console.ended, "the bench did not end; the Normal world said:\n{}", console.normal);
     let output = fs::read_to_string(&out_file).context("the counter's output")?;
     let counts =
         plan.counts(&output).with_context(|| format!("the Normal world said:\n{}", console.normal))?;
-    let figures =
-        Figures { counts, image: fs::metadata(&stack.spmc.bin)?.len(), ram: own_memory(&console.secure)? };
-    fs::write(folder.join("bench.md"), report::markdown(&figures))?;
-    fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
-    Ok(figures)
+    Ok((counts, console))
 }
 
 /// The size of what the SPMC says is its own memory: image, stacks, heap and all tables.

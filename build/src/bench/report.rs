@@ -17,11 +17,15 @@ pub fn markdown(figures: &Figures) -> String {
          | call | EL3 | SPMC | partition | aim for the SPMC |\n|---|---|---|---|---|\n"
     );
     for (row, cost) in ROWS.iter().zip(&figures.counts.rows) {
-        let [el3, spmc, partition] = row.reference;
+        let [el3, spmc, partition] = match row.reference {
+            Some(reference) => reference.map(|count| format!(" ({count})")),
+            None => Default::default(),
+        };
+        let aim = row.aim.map_or_else(|| "-".to_owned(), |aim| aim.to_string());
         let _ = writeln!(
             out,
-            "| {} | {:.0} ({el3}) | **{:.0}** ({spmc}) | {:.0} ({partition}) | {} |",
-            row.name, cost.el3, cost.spmc, cost.partition, row.aim
+            "| {} | {:.0}{el3} | **{:.0}**{spmc} | {:.0}{partition} | {aim} |",
+            row.name, cost.el3, cost.spmc, cost.partition
         );
     }
     let boot = &figures.counts.boot;

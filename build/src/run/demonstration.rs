@@ -43,6 +43,9 @@ impl Demonstration {
         let mut expected = firmware(partitions);
         expected.push(says("Linux: its FF-A version", |line| line.text.starts_with("linux: FF-A ")));
         expected.push(says("Linux: the end of its list", |line| line.text.starts_with("linux: done")));
+        expected.push(says("Linux: its schedule receiver interrupt on every PE", |line| {
+            schedule_receiver(&line.text).is_some_and(|(pes, of, _)| pes == of)
+        }));
         let wanted = partitions.iter().flat_map(|partition| {
             let device = |uuid| (format!("{:#06x} {uuid}", partition.id), partition.name.clone());
             partition.uuids.iter().map(device)
@@ -156,6 +159,15 @@ fn listed_partition(text: &str) -> Option<String> {
     (id != 0).then(|| format!("{id:#06x} {}", uuid.trim().to_lowercase()))
 }
 
+/// The numbers of a line `linux: SRI on N of N PEs, taken N times`: PEs that can take Linux's schedule receiver
+/// interrupt, PEs that there are, and how often all of them have taken it.
+fn schedule_receiver(text: &str) -> Option<(u32, u32, u64)> {
+    let (pes, rest) = text.strip_prefix(LINUX)?.strip_prefix("SRI on ")?.split_once(" of ")?;
+    let (of, rest) = rest.split_once(" PEs, taken ")?;
+    let taken = rest.trim().strip_suffix(" times")?;
+    Some((pes.parse().ok()?, of.parse().ok()?, taken.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -193,7 +205,8 @@ mod tests {
     fn linux_lists_exactly_the_manifests() {
         let (host, own) = ("linux: partition 0x0000 00000000", format!("linux: partition 0x8001 {UUID}"));
         let around = |listed: &[&str]| {
-            linux(&[&["linux: FF-A 1.2", host], listed, &["linux: done"]].concat()).verdict()
+            let told = "linux: SRI on 4 of 4 PEs, taken 0 times";
+            linux(&[&["linux: FF-A 1.2", host], listed, &[told, "linux: done"]].concat()).verdict()
         };
         assert!(around(&[&own]).unwrap().contains("echo"));
         assert!(around(&[]).unwrap_err().to_string().contains("0 times"));
@@ -201,6 +214,17 @@ mod tests {
         let foreign = format!("linux: partition 0x8002 {UUID}");
         assert!(around(&[&own, "[E] hafnia: echo is aborted"]).unwrap_err().to_string().contains("aborted"));
         assert!(around(&[&own, &foreign]).unwrap_err().to_string().contains("in no manifest"));
+    }
+
+    #[test]
+    fn linux_takes_its_schedule_receiver_interrupt_on_every_pe() {
+        let own = format!("linux: partition 0x8001 {UUID}");
+        let with = |told| linux(&["linux: FF-A 1.2", &own, told, "linux: done"]).verdict();
+        assert!(with("linux: SRI on 4 of 4 PEs, taken 12 times").is_ok());
+        for told in ["linux: SRI on 0 of 4 PEs, taken 0 times", "linux: SRI on 3 of 4 PEs, taken 1 times", ""]
+        {
+            assert!(with(told).unwrap_err().to_string().contains("on every PE"), "{told}");
+        }
     }
 
     #[test]

@@ -23,9 +23,16 @@ fn cargo_test(tally: &mut Tally, filter: Option<&str>) -> Result<()> {
     command.args(["test", "--quiet", "--no-fail-fast", "--workspace", "--all-features"]);
     command.args(BARE_METAL.iter().flat_map(|name| ["--exclude", name]));
     // Not `--quiet` for the tests themselves: their lines are what is read here.
-    command.args(["--", "--format=pretty"]).args(filter);
-    let mut child =
-        command.current_dir(project::root()).stdout(Stdio::piped()).spawn().context("cargo test")?;
+    command.args(["--", "--format=pretty"]).args(filter).current_dir(project::root());
+    count(tally, command)
+}
+
+/// Runs `cargo test` and takes down how its tests end.
+///
+/// # Errors
+/// If it cannot run, or fails without a failing test.
+pub fn count(tally: &mut Tally, mut command: Command) -> Result<()> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo test")?;
     let (mut failed, mut other) = (false, Vec::new());
     for line in BufReader::new(child.stdout.take().context("a pipe was asked for")?).lines() {
         let line = line?;

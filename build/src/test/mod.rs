@@ -5,6 +5,7 @@ mod golden;
 mod host;
 pub mod lines;
 mod long;
+pub mod model;
 mod tally;
 mod target;
 
@@ -21,12 +22,13 @@ use tally::Tally;
 pub fn run(args: &TestArgs) -> Result<()> {
     let mut tally = Tally::new(args.filter.as_deref());
     host::run(&mut tally, args.filter.as_deref());
+    model::run(&mut tally, args.filter.as_deref(), args.long);
     fuzz::smoke(&mut tally);
     if !args.host {
         for platform in
             Platform::ALL.iter().filter(|platform| args.platform.is_none_or(|only| only == **platform))
         {
-            target::run(&mut tally, *platform);
+            target::run(&mut tally, *platform, args.long);
         }
     }
     if args.long {

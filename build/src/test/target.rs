@@ -9,18 +9,22 @@ use crate::cli::FipArgs;
 use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
 use crate::platform::Platform;
-use crate::{bench, symbolize};
+use crate::{bench, project, symbolize};
 
 /// Numbers of PEs that the scenarios run on.
 const PES: [u32; 3] = [1, 2, 4];
 
-/// Runs everything that boots.
-pub fn run(tally: &mut Tally, platform: Platform) {
+/// Runs everything that boots; with `long`, also what takes long.
+pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: scenarios under TF-A"));
     match Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] }) {
         Ok(stack) => {
             for pes in PES {
                 boot(tally, &stack, pes, &[]);
+            }
+            if long {
+                tally.part(&format!("{platform}: soaks under TF-A"));
+                soak(tally, &stack);
             }
             tally.part(&format!("{platform}: scenarios with a machine of their own"));
             alone(tally, &stack);
@@ -50,7 +54,39 @@ pub fn run(tally: &mut Tally, platform: Platform) {
         }
     }
     tally.part(&format!("{platform}: Linux"));
-    tally.run("Linux finds exactly the partitions of the manifests", || machine::linux(platform));
+    tally.run("Linux finds exactly the partitions of the manifests", || {
+        machine::linux(platform, &[]).map(drop)
+    });
+    tally.run("Linux is told once of a partition that needs a PE, and asks until it knows all", || {
+        told(platform)
+    });
+}
+
+/// Linux with a partition whose timer comes: it takes the schedule receiver interrupt, and what it asks then comes to an
+/// end, since the demonstration does.
+fn told(platform: Platform) -> Result<()> {
+    let folder = project::manifests(platform).join("tests/alarm");
+    let (layout, manifest) = (folder.join("sp_layout.json"), folder.join("spmc.dts"));
+    let arguments =
+        ["--layout".as_ref(), layout.as_os_str(), "--spmc-manifest".as_ref(), manifest.as_os_str()];
+    let text = machine::linux(platform, &arguments)?;
+    let line = text.lines().find(|line| line.contains("linux: SRI on")).unwrap_or_default();
+    ensure!(line.contains("taken 1 times"), "the schedule receiver interrupt did not come once: {line}");
+    Ok(())
+}
+
+/// Boots what takes long, on all PEs.
+fn soak(tally: &mut Tally, stack: &Stack) {
+    /// "LONGSOAK".
+    const REQUEST: u64 = 0x4c4f_4e47_534f_414b;
+    let pes = PES[PES.len() - 1];
+    match stack.boot_for_long(pes, &["-device", &machine::request(REQUEST)]) {
+        Ok(console) => {
+            report(tally, &console, pes);
+            console.normal.lines().filter(|line| line.contains(" | ")).for_each(|row| println!("{row}"));
+        }
+        Err(error) => tally.broken("soaks: QEMU runs", &error),
+    }
 }
 
 /// Boots each scenario that needs a machine of its own; the first one says how many there are.
@@ -146,14 +182,14 @@ fn corrupted_package(stack: &Stack) -> Result<()> {
         // The magic and the version; the SPMC's own code holds the magic alone.
         let places = places(flash, b"SPKG\x02\0\0\0");
         match places[..] {
-            [_, second, _, _] => flash[second..second + 4].copy_from_slice(b"XXXX"),
-            _ => bail!("the flash holds {} packages, not four", places.len()),
+            [_, second, _, _, _, _, _, _] => flash[second..second + 4].copy_from_slice(b"XXXX"),
+            _ => bail!("the flash holds {} packages, not eight", places.len()),
         }
         Ok(())
     })?;
     let all = console.all();
     let ready = all.matches("ready: ").count();
-    ensure!(ready == 3, "{ready} partitions are ready, not three:\n{all}");
+    ensure!(ready == 7, "{ready} partitions are ready, not seven:\n{all}");
     ensure!(all.contains("left out"), "no word of the one that is left out:\n{all}");
     Ok(())
 }

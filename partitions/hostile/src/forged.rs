@@ -8,16 +8,23 @@ use crate::call::{Conduit, Garbage, attempt};
 use crate::verdict::{Verdict, Wanted};
 
 /// Other endpoints: partitions, the SPMC, the SPMD, the Normal world, a logical partition of EL3, and nobody.
-const ECHO: u64 = 0x8001;
-const PATIENT: u64 = 0x8004;
-const SPMC: u64 = 0x8000;
+pub const ECHO: u64 = 0x8001;
+pub const PATIENT: u64 = 0x8004;
+pub const SPMC: u64 = 0x8000;
 const SPMD: u64 = 0xffff;
-const NORMAL: u64 = 0;
+pub const NORMAL: u64 = 0;
 const LOGICAL: u64 = 0x7fc0;
-const NOBODY: u64 = 0x8011;
+pub const NOBODY: u64 = 0x8011;
+/// One that takes messages and notifications, and a VM.
+pub const MAILMAN: u64 = 0x8005;
+const VM: u64 = 5;
+/// A logical partition of EL3 that only sends to the SPMC.
+const LOGICAL_AT_EL3: u64 = 0xffc0;
+/// A vCPU that no partition has.
+const NO_VCPU: u64 = 0xff;
 
 /// Memory of others: the SPMC's, echo's, a device's (the GIC), the Normal world's, nobody's.
-const FOREIGN: [u64; 5] = [0xe10_0000, 0xe20_0000, 0x800_0000, 0x6000_0000, 0xe30_0000];
+const FOREIGN: [u64; 5] = [0xe10_0000, 0xe20_0000, 0x800_0000, 0x6000_0000, 0xe50_0000];
 
 /// A framework message: bit 31 of w2 (FF-A 1.2, 18.2).
 const FRAMEWORK: u64 = 1 << 31;
@@ -88,8 +95,63 @@ pub fn all(vcpu: &Vcpu, request: &Request) -> Verdict {
         // 73 and 74: the buffers of a VM are the Normal world's.
         call(registers(FuncId::RxRelease, []), invalid);
         call(registers(FuncId::RxAcquire, [ECHO]), unknown);
+        // 75 to 78: what the scheduler asks, and what a hypervisor does for its VMs.
+        call(registers(FuncId::NotificationInfoGet32, []), unknown);
+        call(registers(FuncId::NotificationInfoGet64, []), unknown);
+        call(registers(FuncId::NotificationBitmapCreate, [VM, 1]), unknown);
+        call(registers(FuncId::NotificationBitmapDestroy, [VM]), unknown);
+        // 79 to 90: notifications of others, of itself, of nobody, of no bit, with flags that there are not.
+        for function in [FuncId::NotificationBind, FuncId::NotificationUnbind] {
+            call(registers(function, [ECHO << 16 | MAILMAN, 0, 1]), invalid);
+            call(registers(function, [own << 16 | own, 0, 1]), invalid);
+            call(registers(function, [ECHO << 16 | own, 0, 0]), invalid);
+        }
+        for sender in [SPMC, LOGICAL_AT_EL3, NOBODY] {
+            call(registers(FuncId::NotificationBind, [sender << 16 | own, 0, 1]), invalid);
+        }
+        call(registers(FuncId::NotificationBind, [ECHO << 16 | own, 2, 1]), invalid);
+        call(registers(FuncId::NotificationUnbind, [ECHO << 16 | own, 2, 1]), invalid);
+        call(registers(FuncId::NotificationUnbind, [ECHO << 16 | own, 0, 1]), denied);
+        // 91 to 98: signals in the name of others, to itself, of no bit, of no kind, and of what nobody has bound.
+        call(registers(FuncId::NotificationSet, [ECHO << 16 | MAILMAN, 0, 1]), invalid);
+        call(registers(FuncId::NotificationSet, [NORMAL << 16 | MAILMAN, 0, 1]), invalid);
+        call(registers(FuncId::NotificationSet, [own << 16 | own, 0, 1]), invalid);
+        call(registers(FuncId::NotificationSet, [own << 16 | MAILMAN, 0, 0]), invalid);
+        call(registers(FuncId::NotificationSet, [own << 16 | MAILMAN, 4, 1]), invalid);
+        call(registers(FuncId::NotificationSet, [own << 16 | MAILMAN, 1 << 16, 1]), invalid);
+        call(registers(FuncId::NotificationSet, [own << 16 | MAILMAN, 0, 1]), denied);
+        call(registers(FuncId::NotificationSet, [own << 16 | ECHO, 0, 1]), denied);
+        // 99 to 101: to look at those of others, of a vCPU that it does not have, of a kind that there is not.
+        call(registers(FuncId::NotificationGet, [ECHO, 1]), invalid);
+        call(registers(FuncId::NotificationGet, [NO_VCPU << 16 | own, 1]), invalid);
+        call(registers(FuncId::NotificationGet, [own, 1 << 4]), invalid);
+        // 102 and 103: a message without a TX buffer, and one for a VM.
+        call(registers(FuncId::MsgSend2, []), denied);
+        call(registers(FuncId::MsgSend2, [VM << 16]), invalid);
     }
+    interrupts(&mut verdict, &mut garbage);
     verdict
+}
+
+/// Virtual interrupts that are not its own, by the SPMC's hypercalls: 0x201 and more.
+fn interrupts(verdict: &mut Verdict, garbage: &mut Garbage) {
+    const ENABLE: u64 = 0xff03;
+    const GET: u64 = 0xff04;
+    const DEACTIVATE: u64 = 0xff08;
+    let mut number = 0x200;
+    let mut call = |arguments: [u64; 4], wanted| {
+        number += 1;
+        let mut registers = [0; 18];
+        registers[..4].copy_from_slice(&arguments);
+        attempt(verdict, Conduit::Hvc, number, &registers, wanted, garbage);
+    };
+    // SGIs, the physical timers, a device's, ids that there are not.
+    for id in [0, 2, 8, 26, 30, 40, 1023, 1 << 16, 0xffff_ffff] {
+        call([ENABLE, id, 1, 0], Wanted::Unknown);
+        call([ENABLE, id, 0, 0], Wanted::Unknown);
+        call([DEACTIVATE, id, id, 0], Wanted::Unknown);
+    }
+    call([GET, 0, 0, 0], Wanted::NoInterrupt);
 }
 
 /// What is not for it while it runs by FFA_RUN: answers to nobody, and what is not for it at any time.

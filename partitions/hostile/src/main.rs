@@ -5,6 +5,7 @@
 mod call;
 mod fatal;
 mod forged;
+mod mail;
 mod sweep;
 mod system;
 mod verdict;
@@ -15,11 +16,13 @@ use partition::service::{Request, Service, Vcpu, Words};
 use verdict::Verdict;
 
 /// "SWEE": every function id of FF-A, and many others, with garbage from the seed in word 1. The answer of this and
-/// of the next two commands: how many attempts, how many were not refused as they must be, and of the first of these
+/// of the next three commands: how many attempts, how many were not refused as they must be, and of the first of these
 /// what it was and what came of it.
 const SWEEP: u64 = 0x5357_4545;
 /// "FORG": calls that are well-formed and not this partition's to make.
 const FORGE: u64 = 0x464f_5247;
+/// "FMSG": messages that are not this partition's to send; only on one PE, as a partition has one TX buffer.
+const FORGE_MESSAGES: u64 = 0x464d_5347;
 /// "SYST": system registers and instructions that are not a partition's.
 const SYSTEM: u64 = 0x5359_5354;
 /// "RUN?": what came of the attempts when it was last run by FFA_RUN, where it has no request to work on.
@@ -47,6 +50,7 @@ impl Service for Hostile {
         match command {
             SWEEP => sweep::all(first).words(),
             FORGE => forged::all(vcpu, request).words(),
+            FORGE_MESSAGES => mail::all(vcpu).words(),
             SYSTEM => system::all().words(),
             RUN => self.verdict.words(),
             IDLE => system::idle(),

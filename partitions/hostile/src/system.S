@@ -55,14 +55,13 @@ hostile_system:
 	attempt	mrs x2, S3_4_C12_C9_5
 	attempt	msr S3_4_C12_C12_0, x2
 
-	/* 43 to 50: timers other than the virtual one. */
-	.irp	register, cntp_ctl_el0, cntp_cval_el0, cntp_tval_el0, cnthp_ctl_el2, S3_4_C14_C5_1, cntps_ctl_el1
+	/* 43 to 48: timers other than those of EL1. */
+	.irp	register, cnthp_ctl_el2, S3_4_C14_C5_1, cntps_ctl_el1
 	attempt	mrs x2, \register
+	attempt	msr \register, x2
 	.endr
-	attempt	msr cntp_ctl_el0, x2
-	attempt	msr cntps_ctl_el1, x2
 
-	/* 51 to 60: performance monitors, profiling and trace. */
+	/* 49 to 58: performance monitors, profiling and trace. */
 	.irp	register, pmcr_el0, pmcntenset_el0, pmccntr_el0, pmuserenr_el0, pmselr_el0, pmccfiltr_el0
 	attempt	mrs x2, \register
 	.endr
@@ -71,7 +70,7 @@ hostile_system:
 	attempt	mrs x2, S3_0_C9_C9_0
 	attempt	mrs x2, S3_0_C1_C2_1
 
-	/* 61 to 70: debug. */
+	/* 59 to 68: debug. */
 	.irp	register, mdscr_el1, oslsr_el1, dbgprcr_el1, dbgauthstatus_el1, dbgbvr0_el1, mdrar_el1
 	attempt	mrs x2, \register
 	.endr
@@ -79,7 +78,7 @@ hostile_system:
 	attempt	msr \register, x2
 	.endr
 
-	/* 71 to 82: what is newer than the SPMC, or shared with others. */
+	/* 69 to 80: what is newer than the SPMC, or shared with others. */
 	.irp	register, S3_0_C13_C0_7, S3_3_C13_C0_7, S3_0_C2_C0_3, S3_0_C10_C2_2, S3_0_C10_C2_3, S3_0_C1_C0_3
 	attempt	mrs x2, \register
 	.endr

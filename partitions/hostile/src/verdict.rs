@@ -13,8 +13,10 @@ pub enum Wanted {
     Error(FfaError),
     /// -1 in w0, as FFA_VERSION answers.
     NoVersion,
-    /// -1 in x0, as an SMC or HVC that nobody knows answers (SMCCC 1.2, 5.2).
+    /// -1 in x0, as an SMC or HVC that nobody knows answers (SMCCC 1.2, 5.2), and a refused hypercall of the SPMC.
     Unknown,
+    /// 0xffffffff in x0, as HF_INTERRUPT_GET answers when nothing pends.
+    NoInterrupt,
 }
 
 /// An error code, among other outcomes: x0 of FFA_ERROR above it.
@@ -26,7 +28,7 @@ impl Wanted {
     fn outcome(self) -> u64 {
         match self {
             Self::Error(code) => error(i32::from(code) as u32),
-            Self::NoVersion => 0xffff_ffff,
+            Self::NoVersion | Self::NoInterrupt => 0xffff_ffff,
             Self::Unknown => u64::MAX,
         }
     }

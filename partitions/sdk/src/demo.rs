@@ -7,7 +7,7 @@ use core::arch::{asm, global_asm};
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::ffa;
+use crate::ffa::{self, Notifications};
 use crate::service::{self, Form, Request, Vcpu, Words};
 
 /// "ECHO": every word comes back with all its bits inverted.
@@ -30,7 +30,8 @@ pub const ASK: u64 = 0x4153_4b21;
 /// "FORS": asks the partition of word 1 for the command of word 2 with the argument in word 3, and when that is
 /// interrupted or yields, reads the 8 bytes at word 4 instead of running it on.
 pub const FORSAKE: u64 = 0x464f_5253;
-/// "BENC": word 1 says what to do word 3 times: 0 FFA_ID_GET, 1 a 32-bit ECHO to the partition of word 2.
+/// "BENC": word 1 says what to do word 3 times: 0 FFA_ID_GET, 1 a 32-bit ECHO to the partition of word 2, 2
+/// FFA_NOTIFICATION_GET.
 pub const BENCH: u64 = 0x4245_4e43;
 
 global_asm!(include_str!("scribble.S"));
@@ -160,6 +161,7 @@ fn bench(vcpu: &Vcpu, what: u64, target: u16, count: u64) -> Result<(), FfaError
     for _ in 0..count {
         match what {
             0 => ffa::id_get().map(drop)?,
+            2 => ffa::notification_get(vcpu.endpoint, vcpu.index, Notifications::ALL).map(drop)?,
             1 => service::send(Form::Direct32, vcpu.endpoint, target, &words).map(drop)?,
             _ => return Err(FfaError::InvalidParameters),
         }

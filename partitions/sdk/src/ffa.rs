@@ -123,10 +123,81 @@ pub fn yield_cycles(timeout: u64) -> Registers {
     call(registers(FuncId::Yield32, [0, timeout & 0xffff_ffff, timeout >> 32]))
 }
 
-/// FFA_MSG_WAIT: the next message, or FFA_RUN or FFA_INTERRUPT.
+/// FFA_MSG_WAIT, to be called: what comes next is a message, FFA_RUN or FFA_INTERRUPT. What is in the RX buffer is
+/// released, unless `keeps_rx` (from FF-A 1.2 on).
 #[must_use]
-pub fn msg_wait() -> Registers {
-    call(registers(FuncId::MsgWait32, []))
+pub fn msg_wait(keeps_rx: bool) -> Registers {
+    registers(FuncId::MsgWait32, [0, keeps_rx.into()])
+}
+
+/// FFA_MSG_SEND2 of the message in the TX buffer; `delays_sri` lets the scheduler hear of it only when this partition
+/// has left the PE.
+pub fn msg_send2(delays_sri: bool) -> Result<(), FfaError> {
+    request(FuncId::MsgSend2, [0, u64::from(delays_sri) << 1]).map(drop)
+}
+
+/// Flag of FFA_NOTIFICATION_BIND and SET: the notifications are for one vCPU each.
+pub const PER_VCPU: u32 = 1;
+/// Flag of FFA_NOTIFICATION_SET: the scheduler hears of it only when this partition has left the PE.
+pub const DELAY_SRI: u32 = 1 << 1;
+
+/// FFA_NOTIFICATION_BIND: `sender` may signal these notifications to `receiver`.
+pub fn notification_bind(sender: u16, receiver: u16, flags: u32, bitmap: u64) -> Result<(), FfaError> {
+    notification(FuncId::NotificationBind, [sender, receiver], flags, bitmap)
+}
+
+/// FFA_NOTIFICATION_UNBIND.
+pub fn notification_unbind(sender: u16, receiver: u16, bitmap: u64) -> Result<(), FfaError> {
+    notification(FuncId::NotificationUnbind, [sender, receiver], 0, bitmap)
+}
+
+/// FFA_NOTIFICATION_SET: signals; with [`PER_VCPU`], bits 31:16 of `flags` name the vCPU.
+pub fn notification_set(sender: u16, receiver: u16, flags: u32, bitmap: u64) -> Result<(), FfaError> {
+    notification(FuncId::NotificationSet, [sender, receiver], flags, bitmap)
+}
+
+fn notification(
+    function: FuncId,
+    [sender, receiver]: [u16; 2],
+    flags: u32,
+    bitmap: u64,
+) -> Result<(), FfaError> {
+    let endpoints = u64::from(sender) << 16 | u64::from(receiver);
+    request(function, [endpoints, flags.into(), bitmap & 0xffff_ffff, bitmap >> 32]).map(drop)
+}
+
+/// What FFA_NOTIFICATION_GET gives: the bits that pended, by who signals them.
+pub struct Notifications {
+    /// Partitions.
+    pub partitions: u64,
+    /// VMs.
+    pub vms: u64,
+    /// The framework: the SPM in the lower half, the hypervisor in the upper one.
+    pub framework: u64,
+}
+
+impl Notifications {
+    /// A message of a partition is in the RX buffer, or one of a VM or of the Normal world (FF-A 1.2, table 10.9).
+    const RX_FULL: u64 = 1 | 1 << 32;
+
+    /// All kinds, as the flags of FFA_NOTIFICATION_GET.
+    pub const ALL: u32 = 0b1111;
+    /// The framework's.
+    pub const FRAMEWORK: u32 = 0b1100;
+
+    /// A message is in the RX buffer.
+    #[must_use]
+    pub const fn is_rx_full(&self) -> bool {
+        self.framework & Self::RX_FULL != 0
+    }
+}
+
+/// FFA_NOTIFICATION_GET of the kinds in `flags`.
+pub fn notification_get(receiver: u16, vcpu: u16, flags: u32) -> Result<Notifications, FfaError> {
+    let who = u64::from(vcpu) << 16 | u64::from(receiver);
+    let answer = request(FuncId::NotificationGet, [who, flags.into()])?;
+    let pair = |low: usize| answer[low] & 0xffff_ffff | answer[low + 1] << 32;
+    Ok(Notifications { partitions: pair(2), vms: pair(4), framework: pair(6) })
 }
 
 /// FFA_ERROR as a call: initialisation failed. Comes back where the SPMC does not take it.

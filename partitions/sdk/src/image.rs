@@ -8,6 +8,7 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU16, Ordering};
 
 use arm_ffa::FfaError;
 
@@ -16,7 +17,7 @@ use crate::service::{self, Service, Vcpu};
 use crate::{console, ffa, println};
 
 /// The most vCPUs that an image has stacks for.
-const MAX_VCPUS: usize = 8;
+pub const MAX_VCPUS: usize = 8;
 /// log2 of the bytes of a stack.
 const STACK_SHIFT: usize = 13;
 
@@ -58,6 +59,7 @@ global_asm!(
     max_vcpus = const MAX_VCPUS,
     stack_shift = const STACK_SHIFT,
     stacks = sym STACKS,
+    interrupt = sym interrupt,
     table = sym TABLE,
     mair = const MAIR,
     tcr = const TCR,
@@ -66,6 +68,28 @@ global_asm!(
 
 unsafe extern "C" {
     fn partition_secondary_entry();
+}
+
+unsafe extern "Rust" {
+    /// What [`entry!`](crate::entry!) makes for the service's interrupts.
+    safe fn partition_interrupt(vcpu: &Vcpu);
+}
+
+/// This partition's endpoint id, once it is known.
+static ENDPOINT: AtomicU16 = AtomicU16::new(0);
+
+/// Where the vectors lead interrupts, on the stack of the vCPU that they came to. No register of a partition tells
+/// which one that is: tests write over them all.
+extern "C" fn interrupt(stack: usize) {
+    let index = (stack - STACKS.0.get() as usize) >> STACK_SHIFT;
+    partition_interrupt(&Vcpu { endpoint: ENDPOINT.load(Ordering::Relaxed), index: index as u16 });
+}
+
+/// The vCPU of this number, of the partition that this is.
+fn vcpu(index: u16) -> Vcpu {
+    let endpoint = ffa::id_get().expect("every endpoint has an id");
+    ENDPOINT.store(endpoint, Ordering::Relaxed);
+    Vcpu { endpoint, index }
 }
 
 /// Makes a type that implements [`Service`] the partition: `partition::entry!(Echo);`
@@ -81,17 +105,22 @@ macro_rules! entry {
         extern "C" fn partition_secondary(vcpu: u64) -> ! {
             $crate::image::secondary::<$service>(vcpu)
         }
+
+        #[unsafe(no_mangle)]
+        extern "Rust" fn partition_interrupt(vcpu: &$crate::service::Vcpu) {
+            $crate::service::take_interrupts::<$service>(vcpu)
+        }
     };
 }
 
-/// Where [`entry!`] leads the primary vCPU.
+/// Where [`entry!`](crate::entry!) leads the primary vCPU.
 pub fn primary<S: Service>(boot_information: u64) -> ! {
     // SAFETY: the SPMC passes 0 or the address of the boot information it wrote into this partition's memory.
     let boot = unsafe { BootInformation::at(boot_information) };
     let wanted = boot.as_ref().and_then(BootInformation::version).unwrap_or(ffa::VERSION).min(ffa::VERSION);
     ffa::version(wanted).expect("the SPMC speaks the version of the manifest");
     console::speak(wanted);
-    let vcpu = Vcpu { endpoint: ffa::id_get().expect("every endpoint has an id"), index: 0 };
+    let vcpu = vcpu(0);
     // NOT_SUPPORTED is the answer to a partition with a single execution context (FF-A 1.2, 18.2.1), and to one that
     // speaks FF-A 1.0, whose contexts all enter at the image's first byte.
     match ffa::secondary_ep_register(partition_secondary_entry as *const () as u64) {
@@ -105,10 +134,10 @@ pub fn primary<S: Service>(boot_information: u64) -> ! {
     service::serve(&vcpu, service)
 }
 
-/// Where [`entry!`] leads every other vCPU.
+/// Where [`entry!`](crate::entry!) leads every other vCPU.
 pub fn secondary<S: Service>(index: u64) -> ! {
     // The entry has refused indices beyond the stacks.
-    let vcpu = Vcpu { endpoint: ffa::id_get().expect("every endpoint has an id"), index: index as u16 };
+    let vcpu = vcpu(index as u16);
     let service = S::new(&vcpu, None);
     service::serve(&vcpu, service)
 }

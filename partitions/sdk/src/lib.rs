@@ -1,4 +1,5 @@
-//! What a partition of Hafnia is written with: entry at S-EL1, FF-A calls, console, panics.
+//! What a partition of Hafnia is written with: entry at S-EL1, FF-A calls, messages,
+//! virtual interrupts and time, console, panics.
 //!
 //! A partition is a type that answers direct requests, a manifest, and a build script of one line that passes this
 //! crate's linker script on:
@@ -16,10 +17,14 @@
 //! ```
 #![no_std]
 
+pub mod alarms;
 pub mod boot;
+pub mod buffers;
 pub mod console;
 pub mod demo;
 pub mod ffa;
 #[doc(hidden)]
 pub mod image;
+pub mod interrupts;
 pub mod service;
+pub mod timer;

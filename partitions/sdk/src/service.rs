@@ -4,6 +4,7 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::boot::BootInformation;
 use crate::ffa::{self, Registers};
+use crate::interrupts;
 
 /// The execution context that runs.
 pub struct Vcpu {
@@ -18,6 +19,10 @@ pub trait Service {
     /// The partition's name, for its messages.
     const NAME: &'static str;
 
+    /// Whether a message stays in the RX buffer when one of the vCPUs waits (from FF-A 1.2 on): another one may be
+    /// reading it.
+    const KEEPS_RX: bool = false;
+
     /// Starts on a vCPU; only the primary one has the boot information.
     fn new(vcpu: &Vcpu, boot: Option<&BootInformation>) -> Self;
 
@@ -26,6 +31,13 @@ pub trait Service {
 
     /// The scheduler gives it cycles by FFA_RUN, not for a request; it waits again when it comes back.
     fn run(&mut self, _: &Vcpu) {}
+
+    /// The SPMC gives it cycles by FFA_INTERRUPT, for the virtual interrupt `id`, which [`Self::interrupt`] has taken.
+    fn interrupted(&mut self, _: &Vcpu, _id: u32) {}
+
+    /// A virtual interrupt has come, if the service has enabled it (see [`interrupts`]). It has no `self`, as it may
+    /// come in the midst of everything else where the service has unmasked interrupts.
+    fn interrupt(_: &Vcpu, _id: u32) {}
 
     /// The hypervisor has created or destroyed a VM; only partitions whose manifests ask for it are told.
     ///
@@ -64,13 +76,13 @@ impl Availability {
         is_request.then_some(Self { vm: vm as u16, handle: low & 0xffff_ffff | high << 32, is_created })
     }
 
-    /// Answers with a status, to the sender of the message in `registers`, and waits for what comes next.
-    fn respond(registers: &Registers, status: Result<(), FfaError>) -> Registers {
+    /// The answer with a status, to the sender of the message in `registers`.
+    fn answer(registers: &Registers, status: Result<(), FfaError>) -> Registers {
         let [_, endpoints, message, ..] = *registers;
         let status = status.map_or_else(|error| u64::from(i32::from(error) as u32), |()| 0);
         let endpoints = endpoints >> 16 & 0xffff | (endpoints & 0xffff) << 16;
         // Each answer's number is one above its request's.
-        ffa::call(ffa::registers(FuncId::MsgSendDirectResp32, [endpoints, message + 1, status]))
+        ffa::registers(FuncId::MsgSendDirectResp32, [endpoints, message + 1, status])
     }
 }
 
@@ -150,9 +162,9 @@ impl Request {
         Some(Self { form, from, to, words: form.words(registers) })
     }
 
-    /// Answers with `words` and waits for what comes next.
-    fn respond(&self, words: &Words) -> Registers {
-        ffa::call(self.form.message(self.form.functions().1, self.to, self.from, words))
+    /// The answer with `words`.
+    fn answer(&self, words: &Words) -> Registers {
+        self.form.message(self.form.functions().1, self.to, self.from, words)
     }
 }
 
@@ -165,24 +177,47 @@ pub fn send(form: Form, from: u16, to: u16, words: &Words) -> Result<Words, FfaE
     ffa::checked(answer).map(|registers| form.words(&registers))
 }
 
+/// Takes the virtual interrupts that pend.
+pub fn take_interrupts<S: Service>(vcpu: &Vcpu) {
+    while let Some(id) = interrupts::get() {
+        S::interrupt(vcpu, id);
+        interrupts::deactivate(id);
+    }
+}
+
 /// Takes requests and answers them, for ever.
-pub(crate) fn serve(vcpu: &Vcpu, mut service: impl Service) -> ! {
-    let mut event = ffa::msg_wait();
+pub(crate) fn serve<S: Service>(vcpu: &Vcpu, mut service: S) -> ! {
+    let wait = ffa::msg_wait(S::KEEPS_RX);
+    let mut event = end_turn(vcpu, &mut service, wait);
     loop {
-        if let Some(message) = Availability::of(&event) {
-            event = Availability::respond(&event, service.availability(&message));
-            continue;
-        }
-        event = match Request::of(&event) {
-            Some(request) => request.respond(&service.answer(vcpu, &request)),
-            // FFA_RUN or FFA_INTERRUPT.
-            None => match ffa::checked(event) {
-                Ok(_) => {
-                    service.run(vcpu);
-                    ffa::msg_wait()
-                }
-                Err(error) => panic!("the SPMC refuses an answer, or to wait: {error:?}"),
-            },
+        let end = if let Some(message) = Availability::of(&event) {
+            Availability::answer(&event, service.availability(&message))
+        } else if let Some(request) = Request::of(&event) {
+            request.answer(&service.answer(vcpu, &request))
+        } else {
+            // FFA_RUN.
+            service.run(vcpu);
+            wait
         };
+        event = end_turn(vcpu, &mut service, end);
+    }
+}
+
+/// Ends a turn with this call, an answer or FFA_MSG_WAIT: what comes next, when all interrupts are handled.
+fn end_turn<S: Service>(vcpu: &Vcpu, service: &mut S, mut end: Registers) -> Registers {
+    loop {
+        let event = ffa::call(end);
+        match ffa::checked(event) {
+            Ok(_) if ffa::function(&event) == Some(FuncId::Interrupt32) => {
+                take_interrupts::<S>(vcpu);
+                service.interrupted(vcpu, event[2] as u32);
+            }
+            Ok(_) => return event,
+            // The interrupt has not kept the answer back, as those do that pend before it; it has come after it.
+            Err(FfaError::Denied) if ffa::function(&end) != Some(FuncId::MsgWait32) => {
+                end = ffa::msg_wait(S::KEEPS_RX);
+            }
+            Err(error) => panic!("the SPMC refuses an answer, or to wait: {error:?}"),
+        }
     }
 }

@@ -93,8 +93,9 @@ translation_on:
 	.ltorg
 
 /*
- * No exception is expected, but for one kind: an instruction in a section `.text.skippable` that the CPU does not have
- * or the SPMC refuses (ESR_EL1.EC 0), which is skipped together with the one behind it. That code leaves x16-x18 free.
+ * Two kinds of exceptions are expected: virtual interrupts, IRQ and FIQ alike, where the service lets them come; and an
+ * instruction in a section `.text.skippable` that the CPU does not have or the SPMC refuses (ESR_EL1.EC 0), which is
+ * skipped together with the one behind it. That code leaves x16-x18 free.
  */
 	.macro	vector kind
 	.balign	0x80
@@ -102,12 +103,55 @@ translation_on:
 	b	exception
 	.endm
 
+	.macro	interrupt_vector
+	.balign	0x80
+	sub	sp, sp, #176
+	stp	x0, x1, [sp]
+	b	interrupt
+	.endm
+
 	.section .text, "ax"
 	.balign	0x800
 vectors:
-	.irp	kind, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	.irp	kind, 0, 1, 2, 3, 4
 	vector	\kind
 	.endr
+	interrupt_vector
+	interrupt_vector
+	.irp	kind, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	vector	\kind
+	.endr
+
+/* Saves what compiled code may change: the general registers, and where it goes on. Such code has no FP or SIMD. */
+interrupt:
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x30, [sp, #144]
+	mrs	x0, elr_el1
+	mrs	x1, spsr_el1
+	stp	x0, x1, [sp, #160]
+	mov	x0, sp
+	bl	{interrupt}
+	ldp	x0, x1, [sp, #160]
+	msr	elr_el1, x0
+	msr	spsr_el1, x1
+	ldp	x18, x30, [sp, #144]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp], #176
+	eret
 
 exception:
 	mrs	x16, esr_el1

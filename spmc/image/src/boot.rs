@@ -23,16 +23,17 @@ use crate::crash::BuildId;
 use crate::features::Features;
 use crate::gic::Gic;
 use crate::memory::{Machine, Ranges};
+use crate::pes::Pes;
 use crate::platform::{self, Platform};
 use crate::translation::{Tables, Use};
-use crate::{console, cpu, heap, layout, secondary, simd, sysregs, traps};
+use crate::{console, heap, layout, secondary, simd, sysregs, traps};
 
 /// The SPMC's memory: at most this much from the load address on.
 const OWN_LIMIT: u64 = 1 << 20;
 /// The largest SPMC manifest that is read.
 const MANIFEST_LIMIT: u64 = 64 << 10;
 /// Heap that is kept for what the manager builds at boot: a base, and for each partition.
-const HEAP_BASE: usize = 64 << 10;
+const HEAP_BASE: usize = 128 << 10;
 const HEAP_PER_PARTITION: usize = 8 << 10;
 
 /// What all PEs share after boot.
@@ -45,6 +46,7 @@ pub struct Shared {
     pub features: Features,
     ranges: &'static Ranges,
     platform: &'static Platform,
+    pes: &'static Pes,
 }
 
 static SHARED: Once<Shared> = Once::new();
@@ -85,13 +87,17 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     sysregs::publish_tables();
     sysregs::forget_own_translations();
 
-    let shared = build(platform, features, Ranges::new(mapped, own.memory), &spmc_manifest, &own);
+    let ranges: &'static Ranges = Box::leak(Box::new(Ranges::new(mapped, own.memory)));
+    let pes: &'static Pes = Box::leak(Box::new(Pes::new(spmc_manifest.cpus.len())));
+    let mut machine = Machine::new(ranges, Gic::start(platform, pes, cpu(linear)));
+    let (spmc, contexts) = build(platform, &features, &mut machine, &spmc_manifest, &own);
+    let shared = SHARED.call_once(|| Shared { spmc, contexts, features, ranges, platform, pes });
     secondary::publish(&tables);
     // Frames of tables are never freed; the tables live as long as the machine.
     core::mem::forget(tables);
     log::info!("{} bytes of heap left; sealed", heap::left());
     heap::seal();
-    run(shared, linear)
+    run(shared, linear, machine)
 }
 
 /// What no partition and no caller gets: our memory, the GIC, and what ends the machine. A UART is not among it.
@@ -152,11 +158,11 @@ fn read_manifest(tables: &mut Tables, at: u64) -> SpmcManifest {
 /// Builds the manager and the contexts.
 fn build(
     platform: &'static Platform,
-    features: Features,
-    ranges: Ranges,
+    features: &Features,
+    machine: &mut Machine,
     manifest: &SpmcManifest,
     own: &Own,
-) -> &'static Shared {
+) -> (Spmc, Contexts) {
     let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len();
     let pages = heap::left().saturating_sub(reserve) / 4096;
     assert!(pages > 0, "no memory for translation tables");
@@ -166,13 +172,9 @@ fn build(
     let pool = Pool::new(unsafe { core::slice::from_raw_parts(first, pages) }, layout::physical(frames));
     log::info!("own memory {}, {pages} table frames", own.memory);
 
-    let ranges: &'static Ranges = Box::leak(Box::new(ranges));
-    let spmc = {
-        let mut machine = Machine::new(ranges, Gic::start(platform));
-        match Spmc::new(manifest, own, &pool, &mut machine) {
-            Ok(spmc) => spmc,
-            Err(error) => panic!("manifests: {error}"),
-        }
+    let spmc = match Spmc::new(manifest, own, &pool, machine) {
+        Ok(spmc) => spmc,
+        Err(error) => panic!("manifests: {error}"),
     };
     // The rule for the console: a device that a partition claims is given up.
     let claimed = |page: u64| {
@@ -184,9 +186,9 @@ fn build(
         console::share(platform);
     }
     let cells: Vec<UnsafeCell<Context>> =
-        spmc.contexts().map(|(id, view)| UnsafeCell::new(Context::new(id, view, &features))).collect();
+        spmc.contexts().map(|(id, view)| UnsafeCell::new(Context::new(id, view, features))).collect();
     let contexts = Contexts::new(Box::leak(cells.into_boxed_slice()));
-    let (vector, streaming) = simd::lengths(&features);
+    let (vector, streaming) = simd::lengths(features);
     log::info!(
         "PAuth {}, MTE {}, SVE {vector} bytes, SME {streaming} bytes, {} bits of address",
         features.pauth,
@@ -194,24 +196,29 @@ fn build(
         features.physical_bits
     );
     sysregs::publish_tables();
-    SHARED.call_once(|| Shared { spmc, contexts, features, ranges, platform })
+    (spmc, contexts)
 }
 
 /// From entry.S, on the final tables: a PE that was turned on.
 pub extern "C" fn secondary_main(linear: u64) -> ! {
     let shared = SHARED.get().expect("PEs come on after the boot");
     traps::start(&shared.features);
-    run(shared, linear)
+    let gic = Gic::start(shared.platform, shared.pes, cpu(linear));
+    run(shared, linear, Machine::new(shared.ranges, gic))
+}
+
+/// The PE of this linear index.
+fn cpu(linear: u64) -> CpuId {
+    CpuId::new(linear as u16)
 }
 
 /// The life of a PE from here on.
-fn run(shared: &'static Shared, linear: u64) -> ! {
+fn run(shared: &'static Shared, linear: u64, machine: Machine) -> ! {
     #[cfg(feature = "fail-on-purpose")]
     assert_ne!(linear, failing_pe(), "this build fails on purpose");
     // SAFETY: this is PE `linear`, which comes here once each time it comes on.
     let area = unsafe { secondary::area(linear as usize) };
-    let machine = Machine::new(shared.ranges, Gic::start(shared.platform));
-    cpu::run(shared, CpuId::new(linear as u16), machine, area)
+    crate::cpu::run(shared, cpu(linear), machine, area)
 }
 
 /// The PE that fails: the digit at the end, which the crash test changes in the flash.

@@ -6,13 +6,16 @@ use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
 use manager::endpoint::VcpuId;
-use manager::spmc::{Roots, Translation};
+use manager::exit::{Frame, Lines};
+use manager::spmc::{self, Roots};
 
 use crate::features::Features;
 use crate::sysregs;
 
 /// SPSR of a context from reset: EL1 with its own stack pointer, all interrupts masked.
 const RESET_SPSR: u64 = 0x3c5;
+/// SPSR_EL2.BTYPE.
+const SPSR_BTYPE: u64 = 3 << 10;
 /// SCTLR_EL1 from reset, with the bits set that mean "as before the feature existed" (LSMAOE, nTLSMD, SPAN, EIS,
 /// TSCXT, EOS).
 const RESET_SCTLR: u64 = 0x30d0_0800;
@@ -79,7 +82,7 @@ pub struct Banked {
     pub virtual_timer: VirtualTimer,
 }
 
-/// What the MMU and the identification registers show to a context.
+/// What the MMU and the identification registers show to a context, and what traps.
 pub struct View {
     /// VTTBR_EL2: VMID and the non-secure IPA space.
     pub vttbr: u64,
@@ -87,6 +90,8 @@ pub struct View {
     pub vsttbr: u64,
     /// VMPIDR_EL2.
     pub vmpidr: u64,
+    /// HCR_EL2 from reset.
+    hcr: u64,
 }
 
 /// The registers of one execution context.
@@ -98,10 +103,12 @@ pub struct Context {
     pub banked: Banked,
     /// FP and SIMD.
     pub vectors: Vectors,
-    /// x0-x7, kept only while an interrupt holds it off.
-    pub low: [u64; 8],
-    /// HCR_EL2: what it is allowed to use by now.
+    /// x0-x7, kept only while an interrupt holds it off, or it waits for one.
+    low: [u64; 8],
+    /// HCR_EL2: what it is allowed to use by now, and its virtual interrupts.
     pub hcr: u64,
+    /// Its virtual interrupts as `hcr` has them.
+    lines: Lines,
     /// DISR_EL1 of an SError that it left behind, else 0: it goes no further.
     pub error: u64,
     /// Its view.
@@ -118,20 +125,23 @@ const _: () = assert!(offset_of!(Vectors, fpsr) == 520);
 impl Context {
     /// The context `id`, from reset.
     #[must_use]
-    pub fn new(id: VcpuId, translation: Translation, features: &Features) -> Self {
+    pub fn new(id: VcpuId, view: spmc::View, features: &Features) -> Self {
+        let translation = view.translation;
         let root = |roots: Roots| if features.has_level_0() { roots.level_0 } else { roots.level_1 };
         let mut context = Self {
             general: General::default(),
             banked: Banked::default(),
             vectors: Vectors::default(),
             low: [0; 8],
-            hcr: sysregs::HCR,
+            hcr: 0,
+            lines: Lines::empty(),
             error: 0,
             view: View {
                 vttbr: root(translation.normal) | u64::from(translation.vmid & features.vmid_mask) << 48,
                 vsttbr: root(translation.secure),
                 // Affinity 0 is the context's number; bit 31 is RES1.
                 vmpidr: 1 << 31 | u64::from(id.index()),
+                hcr: sysregs::HCR | if view.idles { sysregs::HCR_TWI } else { 0 },
             },
         };
         context.reset(0);
@@ -145,8 +155,51 @@ impl Context {
         self.banked.el1.sctlr = RESET_SCTLR;
         self.vectors = Vectors::default();
         self.low = [0; 8];
-        self.hcr = sysregs::HCR;
+        self.hcr = self.view.hcr;
+        self.lines = Lines::empty();
         self.error = 0;
+    }
+
+    /// Sets its virtual interrupts. Whether they, and with them `hcr`, have changed.
+    #[must_use]
+    #[inline(always)]
+    pub fn set_lines(&mut self, lines: Lines) -> bool {
+        let change = lines != self.lines;
+        if change {
+            self.change_lines(lines);
+        }
+        change
+    }
+
+    #[cold]
+    fn change_lines(&mut self, lines: Lines) {
+        self.lines = lines;
+        self.hcr &= !(sysregs::HCR_VI | sysregs::HCR_VF);
+        if lines.contains(Lines::IRQ) {
+            self.hcr |= sysregs::HCR_VI;
+        }
+        if lines.contains(Lines::FIQ) {
+            self.hcr |= sysregs::HCR_VF;
+        }
+    }
+
+    /// Keeps x0-x17, for [`Context::give_all`].
+    pub fn keep_all(&mut self, frame: &Frame) {
+        self.low.copy_from_slice(&frame.x[..8]);
+        self.banked.high.copy_from_slice(&frame.x[8..]);
+    }
+
+    /// Gives x0-x17 back.
+    pub fn give_all(&self, frame: &mut Frame) {
+        frame.x[..8].copy_from_slice(&self.low);
+        frame.x[8..].copy_from_slice(&self.banked.high);
+    }
+
+    /// Goes on behind an instruction that trapped, which takes the mark of an indirect branch to it away.
+    pub fn step_over(&mut self) {
+        // The next address after the last one is 0.
+        self.general.elr = self.general.elr.wrapping_add(4);
+        self.general.spsr &= !SPSR_BTYPE;
     }
 }
 

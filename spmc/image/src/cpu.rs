@@ -12,6 +12,7 @@ use crate::loaded::Loaded;
 use crate::memory::Machine;
 use crate::normal;
 use crate::secondary::Area;
+use crate::sysregs;
 
 /// Runs this PE for as long as it is on.
 pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'static mut Area) -> ! {
@@ -19,11 +20,12 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
     let mut frame = Frame::default();
     let mut fault = Fault { syndrome: 0, address: 0, ipa: None, pc: 0 };
     // Whose registers are in the PE: those of a vCPU, or the Normal world's.
-    let mut current: Option<VcpuId> = None;
+    let mut current: Option<(VcpuId, &mut Context)> = None;
     let mut exit = Exit::Booted;
     let loaded = &mut area.loaded;
     loaded.reset();
-    // SAFETY (of each use): `id` is what the manager's last step named on this PE, not yet settled.
+    // SAFETY (of each use): `id` is what the manager's last step named on this PE, and not yet settled; the reference
+    // is given up before it is.
     let context = |id: VcpuId| -> &mut Context {
         // SAFETY: see above.
         unsafe { shared.contexts.lend(id) }
@@ -35,42 +37,56 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
             Next::Normal(_) => None,
             Next::Partition { target, .. } | Next::Start { target, .. } => Some(target),
         };
-        if target != current {
-            match current {
-                Some(left) => {
-                    loaded.leave(context(left), &frame);
-                    shared.spmc.settled(left);
+        if target != current.as_ref().map(|(id, _)| *id) {
+            match current.take() {
+                Some((left, context)) => {
+                    loaded.leave(context, &frame);
+                    shared.spmc.settled(&mut cpu, &mut machine, left);
+                    if target.is_none() {
+                        loaded.enter_normal(&mut frame, next == Next::Normal(Deliver::Extended));
+                    }
                 }
                 None => loaded.leave_normal(&frame),
             }
         }
         exit = match next {
-            Next::Normal(deliver) => {
-                if current.is_some() {
-                    loaded.enter_normal(&mut frame, deliver == Deliver::Extended);
+            Next::Normal(_) => {
+                if normal::is_off(&frame) {
+                    machine.stop();
+                    normal::leave_off(&frame, id);
                 }
-                current = None;
-                normal::leave(&mut frame, id);
+                normal::exchange(&mut frame);
                 Exit::Normal
             }
-            Next::Partition { target, deliver } => {
-                let context = context(target);
-                if current != Some(target) {
-                    loaded.enter(context, &mut frame, deliver == Deliver::Extended);
-                }
+            Next::Partition { target, deliver, lines } => {
+                let context = match current.take() {
+                    Some((_, context)) => {
+                        if context.set_lines(lines) {
+                            sysregs::set_hcr(context.hcr);
+                        }
+                        context
+                    }
+                    None => {
+                        let context = context(target);
+                        let _ = context.set_lines(lines);
+                        loaded.enter(context, &mut frame, deliver == Deliver::Extended);
+                        context
+                    }
+                };
                 if deliver == Deliver::Resume {
-                    frame.x[..8].copy_from_slice(&context.low);
-                    frame.x[8..].copy_from_slice(&context.banked.high);
+                    context.give_all(&mut frame);
                 }
-                current = Some(target);
-                visit(shared, loaded, context, &mut frame, &mut fault)
+                let exit = visit(shared, &mut cpu, &mut machine, loaded, context, &mut frame, &mut fault);
+                current = Some((target, context));
+                exit
             }
             Next::Start { target, pc } => {
                 let context = context(target);
                 context.reset(pc);
                 loaded.enter(context, &mut frame, false);
-                current = Some(target);
-                visit(shared, loaded, context, &mut frame, &mut fault)
+                let exit = visit(shared, &mut cpu, &mut machine, loaded, context, &mut frame, &mut fault);
+                current = Some((target, context));
+                exit
             }
         };
     }
@@ -80,6 +96,8 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
 #[inline(always)]
 fn visit<'a>(
     shared: &Shared,
+    cpu: &mut Cpu,
+    machine: &mut Machine,
     loaded: &mut Loaded,
     context: &mut Context,
     frame: &mut Frame,
@@ -89,13 +107,22 @@ fn visit<'a>(
         *fault = left_behind(context);
         return Exit::Fault(fault);
     }
-    match enter(loaded, &shared.features, context, frame, fault) {
-        Left::Call(conduit) => Exit::Call(conduit),
-        Left::Interrupt => {
-            context.low.copy_from_slice(&frame.x[..8]);
-            context.banked.high.copy_from_slice(&frame.x[8..]);
-            Exit::Interrupt
-        }
-        Left::Fault => Exit::Fault(fault),
+    loop {
+        return match enter(loaded, &shared.features, context, frame, fault) {
+            Left::Call(conduit) => Exit::Call(conduit),
+            Left::Interrupt => {
+                context.keep_all(frame);
+                Exit::Interrupt
+            }
+            Left::Idle => {
+                context.keep_all(frame);
+                Exit::Idle
+            }
+            Left::Timer(access) => {
+                access.emulate(&shared.spmc, cpu, machine, context, frame);
+                continue;
+            }
+            Left::Fault => Exit::Fault(fault),
+        };
     }
 }

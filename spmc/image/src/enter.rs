@@ -4,6 +4,7 @@
 use manager::exit::{Conduit, Fault, Frame};
 
 use crate::context::{Context, General};
+use crate::emulate::TimerAccess;
 use crate::features::Features;
 use crate::loaded::Loaded;
 use crate::{inject, sysregs};
@@ -27,12 +28,17 @@ pub enum Left {
     Call(Conduit),
     /// A physical interrupt; x0-x17 are in the frame.
     Interrupt,
+    /// WFI, where that traps: it goes on behind it; x0-x17 are in the frame.
+    Idle,
+    /// An access to its timer, by the instruction that it is at; x0-x17 are in the frame.
+    Timer(TimerAccess),
     /// What is in the [`Fault`] that was passed.
     Fault,
 }
 
 /// Exception classes (Arm DDI 0487, ESR_EL2.EC).
 mod class {
+    pub const WFI: u64 = 0x01;
     pub const FP: u64 = 0x07;
     pub const PAUTH: u64 = 0x09;
     pub const HVC64: u64 = 0x16;
@@ -73,12 +79,10 @@ pub fn enter(
                 | class::PC_ALIGNMENT
                 | class::SP_ALIGNMENT
                 | class::SERROR => {}
-                other => {
-                    if !claim(loaded, context, other, syndrome) {
-                        inject::undefined(context, features);
-                    }
-                    continue;
-                }
+                other => match trapped(loaded, features, context, other, syndrome) {
+                    Some(left) => return left,
+                    None => continue,
+                },
             }
         }
         *fault = offence(syndrome, context.general.elr);
@@ -86,8 +90,35 @@ pub fn enter(
     }
 }
 
-/// Gives the context what it touched for the first time; false if it may not have it.
+/// Settles a trap so that the context goes on; else why it was left.
 #[cold]
+fn trapped(
+    loaded: &mut Loaded,
+    features: &Features,
+    context: &mut Context,
+    class: u64,
+    syndrome: u64,
+) -> Option<Left> {
+    match class {
+        // WFE does not trap, and WFIT waits no longer than WFI.
+        class::WFI => {
+            context.step_over();
+            return Some(Left::Idle);
+        }
+        class::SYSREG => {
+            if let Some(access) = TimerAccess::decode(syndrome) {
+                return Some(Left::Timer(access));
+            }
+        }
+        _ => {}
+    }
+    if !claim(loaded, context, class, syndrome) {
+        inject::undefined(context, features);
+    }
+    None
+}
+
+/// Gives the context what it touched for the first time; false if it may not have it.
 fn claim(loaded: &mut Loaded, context: &mut Context, class: u64, syndrome: u64) -> bool {
     match class {
         class::FP => loaded.simd.claim(&context.vectors),
@@ -98,19 +129,14 @@ fn claim(loaded: &mut Loaded, context: &mut Context, class: u64, syndrome: u64) 
     }
 }
 
-/// Op0, Op1, CRn, CRm and Op2 of a trapped access, as one number.
-const fn encoding(syndrome: u64) -> (u64, u64, u64, u64, u64) {
-    (syndrome >> 20 & 3, syndrome >> 14 & 7, syndrome >> 10 & 0xf, syndrome >> 1 & 0xf, syndrome >> 17 & 7)
-}
-
 /// Whether a PAuth key register was accessed: S3_0_C2_C1_x to S3_0_C2_C3_x.
 const fn is_key(syndrome: u64) -> bool {
-    matches!(encoding(syndrome), (3, 0, 2, 1..=3, _))
+    matches!(sysregs::trapped(syndrome), (3, 0, 2, 1..=3, _))
 }
 
 /// Whether RGSR_EL1, GCR_EL1, TFSR_EL1 or TFSRE0_EL1 was accessed.
 const fn is_tag(syndrome: u64) -> bool {
-    matches!(encoding(syndrome), (3, 0, 1, 0, 5 | 6) | (3, 0, 5, 6, 0 | 1))
+    matches!(sysregs::trapped(syndrome), (3, 0, 1, 0, 5 | 6) | (3, 0, 5, 6, 0 | 1))
 }
 
 /// The SError that the context left behind when it was left last, as if it had been taken then.

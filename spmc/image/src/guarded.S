@@ -1,5 +1,5 @@
-// Routines in which a synchronous exception is an answer: they return the number of bytes left, 0 when all went well.
-// Convention: x9 = the vectors to go back to; no stack.
+// Routines in which a synchronous exception is an answer: they return 0 when all went well, and else which access it
+// was, 1 a load and 2 a store. Convention: x9 = the vectors to go back to; no stack.
 
 .arch armv8.4-a
 
@@ -22,34 +22,45 @@
 // The exception masked what was masked already and kept the stack, so there is nothing to return from.
 .global guarded_fault
 guarded_fault:
-    mov     x0, x2
-    cbnz    x0, 1f
-    mov     x0, #1
-1:  unguard
+    mrs     x0, esr_el2
+    ubfx    x0, x0, #6, #1                  // WnR, for what is a data abort
+    add     x0, x0, #1
+    unguard
 
-// guarded_copy(x0 = to, x1 = from, x2 = length) -> bytes not copied
+// guarded_copy(x0 = to, x1 = from, x2 = length) -> 0, 1 or 2. Any alignment; each byte is read once and written once.
 .global guarded_copy
 guarded_copy:
     guard
-1:  cmp     x2, #32
+    subs    x2, x2, #64
     b.lo    2f
-    ldp     x3, x4, [x1]
+1:  ldp     x3, x4, [x1]
     ldp     x5, x6, [x1, #16]
+    ldp     x7, x8, [x1, #32]
+    ldp     x10, x11, [x1, #48]
+    add     x1, x1, #64
     stp     x3, x4, [x0]
     stp     x5, x6, [x0, #16]
-    add     x1, x1, #32
-    add     x0, x0, #32
-    sub     x2, x2, #32
-    b       1b
-2:  cbz     x2, 3f
-    ldrb    w3, [x1], #1
+    stp     x7, x8, [x0, #32]
+    stp     x10, x11, [x0, #48]
+    add     x0, x0, #64
+    subs    x2, x2, #64
+    b.hs    1b
+2:  adds    x2, x2, #64 - 8
+    b.mi    4f
+3:  ldr     x3, [x1], #8
+    str     x3, [x0], #8
+    subs    x2, x2, #8
+    b.hs    3b
+4:  adds    x2, x2, #8
+    b.eq    6f
+5:  ldrb    w3, [x1], #1
     strb    w3, [x0], #1
-    sub     x2, x2, #1
-    b       2b
-3:  mov     x0, xzr
+    subs    x2, x2, #1
+    b.ne    5b
+6:  mov     x0, xzr
     unguard
 
-// guarded_zero(x0 = to, x1 = unused, x2 = length) -> bytes not written
+// guarded_zero(x0 = to, x1 = unused, x2 = length) -> 0 or 2
 .global guarded_zero
 guarded_zero:
     guard
@@ -68,11 +79,10 @@ guarded_zero:
     unguard
 
 // Writes of EL2 registers that the CPU may lack, or that EL3 may not have enabled for S-EL2: 0 when it was possible.
-// probe_NAME(x0 = value) -> 0 or 1
+// probe_NAME(x0 = value) -> 0, or anything else
 .macro probe name, register
 .global probe_\name
 probe_\name:
-    mov     x2, xzr
     guard
     msr     \register, x0
     isb
@@ -98,7 +108,6 @@ probe_\name:
 .macro probe_read name, register
 .global probe_\name
 probe_\name:
-    mov     x2, xzr
     guard
     mrs     x0, \register
     mov     x0, xzr

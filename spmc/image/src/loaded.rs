@@ -1,6 +1,13 @@
 //! Whose EL1 set, keys, tags, timer and stage 2 are in the registers of this PE; switches them on a change only.
-#![expect(unsafe_code, reason = "calls the routines of state.S on the sets of contexts that this PE holds")]
+#![expect(
+    unsafe_code,
+    reason = "calls the routines of state.S, and copies, on the sets of contexts that this PE holds"
+)]
 
+use core::arch::asm;
+use core::mem::offset_of;
+
+use bitflags::bitflags;
 use manager::exit::Frame;
 
 use crate::context::{Banked, Context, El1, Keys, Tags, VirtualTimer};
@@ -9,7 +16,6 @@ use crate::simd::NormalSimd;
 use crate::sysregs;
 
 unsafe extern "C" {
-    fn copy_high(to: *mut u64, from: *const u64);
     fn save_el1(set: *mut El1);
     fn load_el1(set: *const El1);
     fn save_keys(set: *mut Keys);
@@ -20,16 +26,26 @@ unsafe extern "C" {
     fn load_virtual_timer(set: *const VirtualTimer);
 }
 
+bitflags! {
+    /// What is in `Loaded::normal` and not in the PE while a partition runs, beside the EL1 set.
+    #[derive(Clone, Copy)]
+    struct Away: u8 {
+        /// PAuth keys.
+        const KEYS = 1 << 0;
+        /// The registers of MTE.
+        const TAGS = 1 << 1;
+        /// The virtual timer, always, where it cannot be trapped.
+        const TIMER = 1 << 2;
+    }
+}
+
 /// The registers of one PE that contexts share with the Normal world.
 pub struct Loaded {
     normal: Banked,
     /// FP and what is around it.
     pub simd: NormalSimd,
     features: Features,
-    /// The Normal world's keys are in `normal`, not in the PE.
-    keys_away: bool,
-    /// The Normal world's MTE registers are in `normal`, not in the PE.
-    tags_away: bool,
+    away: Away,
     /// VSTTBR_EL2 and VMPIDR_EL2 as they are now.
     view: (u64, u64),
 }
@@ -41,27 +57,29 @@ impl Loaded {
         Self {
             normal: Banked::default(),
             simd: NormalSimd::new(&features),
+            away: Self::always_away(&features),
             features,
-            keys_away: false,
-            tags_away: false,
             view: (0, 0),
         }
+    }
+
+    fn always_away(features: &Features) -> Away {
+        if features.timer_traps { Away::empty() } else { Away::TIMER }
     }
 
     /// The PE came on: the Normal world's registers are in it, and stage 2 is nobody's.
     pub fn reset(&mut self) {
         self.simd.reset();
-        self.keys_away = false;
-        self.tags_away = false;
+        self.away = Self::always_away(&self.features);
         self.view = (0, 0);
     }
 
     /// Takes the Normal world's registers out of the PE.
     pub fn leave_normal(&mut self, frame: &Frame) {
-        keep_high(frame, &mut self.normal.high);
+        keep_high(frame, &mut self.normal);
         // SAFETY: the set is this PE's alone.
         unsafe { save_el1(&raw mut self.normal.el1) };
-        if !self.features.timer_traps {
+        if self.away.contains(Away::TIMER) {
             // SAFETY: as above. The timer must not fire for the partition.
             unsafe { save_virtual_timer(&raw mut self.normal.virtual_timer) };
             sysregs::set_cntv_ctl(0);
@@ -70,43 +88,85 @@ impl Loaded {
 
     /// Puts the Normal world's registers back into the PE; x8-x17 unless the frame has its own for it.
     pub fn enter_normal(&mut self, frame: &mut Frame, extended: bool) {
-        // SAFETY: the sets are this PE's alone, and were saved when they were taken out.
-        unsafe {
-            load_el1(&raw const self.normal.el1);
-            if self.keys_away {
-                load_keys(&raw const self.normal.keys);
-                self.keys_away = false;
-            }
-            if self.tags_away {
-                load_tags(&raw const self.normal.tags);
-                self.tags_away = false;
-            }
-            if !self.features.timer_traps {
-                load_virtual_timer(&raw const self.normal.virtual_timer);
-            }
+        // SAFETY: the set is this PE's alone, and was saved when it was taken out.
+        unsafe { load_el1(&raw const self.normal.el1) };
+        if !self.away.is_empty() {
+            self.restore_normal();
         }
         self.simd.restore_normal();
         if !extended {
-            set_high(frame, &self.normal.high);
+            set_high(frame, &self.normal);
         }
     }
 
-    /// Takes the registers of the context that ran out of the PE.
-    pub fn leave(&mut self, context: &mut Context, frame: &Frame) {
-        keep_high(frame, &mut context.banked.high);
+    /// Puts what else is away of the Normal world's registers back into the PE.
+    #[cold]
+    fn restore_normal(&mut self) {
+        // SAFETY: the sets are this PE's alone, and were saved when they were taken out.
+        unsafe {
+            if self.away.contains(Away::KEYS) {
+                load_keys(&raw const self.normal.keys);
+            }
+            if self.away.contains(Away::TAGS) {
+                load_tags(&raw const self.normal.tags);
+            }
+            if self.away.contains(Away::TIMER) {
+                load_virtual_timer(&raw const self.normal.virtual_timer);
+            }
+        }
+        self.away &= Away::TIMER;
+    }
+
+    /// Whether a context has more than the EL1 set to be switched.
+    #[inline(always)]
+    fn has_more(&self, context: &Context) -> bool {
+        context.hcr & (sysregs::HCR_PAUTH | sysregs::HCR_MTE) != 0 || self.away.contains(Away::TIMER)
+    }
+
+    /// Takes the rest of the registers of the context that ran out of the PE.
+    #[cold]
+    fn leave_more(&self, context: &mut Context) {
         // SAFETY: the context is lent to this PE.
         unsafe {
-            save_el1(&raw mut context.banked.el1);
             if context.hcr & sysregs::HCR_PAUTH != 0 {
                 save_keys(&raw mut context.banked.keys);
             }
             if context.hcr & sysregs::HCR_MTE != 0 {
                 save_tags(&raw mut context.banked.tags);
             }
-            if !self.features.timer_traps {
+            if self.away.contains(Away::TIMER) {
                 save_virtual_timer(&raw mut context.banked.virtual_timer);
                 sysregs::set_cntv_ctl(0);
             }
+        }
+    }
+
+    /// Puts the rest of the registers of a context into the PE.
+    #[cold]
+    fn enter_more(&mut self, context: &Context) {
+        // SAFETY: the context is lent to this PE, and was saved when it was taken out, or is as from reset.
+        unsafe {
+            if context.hcr & sysregs::HCR_PAUTH != 0 {
+                self.keep_normal_keys();
+                load_keys(&raw const context.banked.keys);
+            }
+            if context.hcr & sysregs::HCR_MTE != 0 {
+                self.keep_normal_tags();
+                load_tags(&raw const context.banked.tags);
+            }
+            if self.away.contains(Away::TIMER) {
+                load_virtual_timer(&raw const context.banked.virtual_timer);
+            }
+        }
+    }
+
+    /// Takes the registers of the context that ran out of the PE.
+    pub fn leave(&mut self, context: &mut Context, frame: &Frame) {
+        keep_high(frame, &mut context.banked);
+        // SAFETY: the context is lent to this PE.
+        unsafe { save_el1(&raw mut context.banked.el1) };
+        if self.has_more(context) {
+            self.leave_more(context);
         }
         self.simd.leave(&mut context.vectors);
         // A context that is preempted between its TLB or cache maintenance and the DSB behind it may go on on another
@@ -130,22 +190,12 @@ impl Loaded {
         }
         sysregs::set_hcr(context.hcr);
         // SAFETY: the context is lent to this PE, and was saved when it was taken out, or is as from reset.
-        unsafe {
-            load_el1(&raw const context.banked.el1);
-            if context.hcr & sysregs::HCR_PAUTH != 0 {
-                self.keep_normal_keys();
-                load_keys(&raw const context.banked.keys);
-            }
-            if context.hcr & sysregs::HCR_MTE != 0 {
-                self.keep_normal_tags();
-                load_tags(&raw const context.banked.tags);
-            }
-            if !self.features.timer_traps {
-                load_virtual_timer(&raw const context.banked.virtual_timer);
-            }
+        unsafe { load_el1(&raw const context.banked.el1) };
+        if self.has_more(context) {
+            self.enter_more(context);
         }
         if !extended {
-            set_high(frame, &context.banked.high);
+            set_high(frame, &context.banked);
         }
     }
 
@@ -178,32 +228,63 @@ impl Loaded {
     }
 
     fn keep_normal_keys(&mut self) {
-        if !self.keys_away {
+        if !self.away.contains(Away::KEYS) {
             // SAFETY: the set is this PE's alone, and the Normal world's keys are in the PE.
             unsafe { save_keys(&raw mut self.normal.keys) };
-            self.keys_away = true;
+            self.away |= Away::KEYS;
         }
     }
 
     fn keep_normal_tags(&mut self) {
-        if !self.tags_away {
+        if !self.away.contains(Away::TAGS) {
             // SAFETY: the set is this PE's alone, and the Normal world's tags are in the PE.
             unsafe { save_tags(&raw mut self.normal.tags) };
-            self.tags_away = true;
+            self.away |= Away::TAGS;
         }
     }
 }
 
+/// Where x8 is in a frame, and in a banked set.
+const FRAME_HIGH: usize = offset_of!(Frame, x) + 8 * 8;
+const BANKED_HIGH: usize = offset_of!(Banked, high);
+
+/// Ten words from one place to another: compiled code would call `memcpy`, once for each switch of each message.
+macro_rules! copy_high {
+    ($from:expr, $at:ident, $to:expr, $into:ident) => {
+        asm!(
+            "ldp {a}, {b}, [{from}, #{at}]",
+            "ldp {c}, {d}, [{from}, #{at} + 16]",
+            "stp {a}, {b}, [{to}, #{into}]",
+            "stp {c}, {d}, [{to}, #{into} + 16]",
+            "ldp {a}, {b}, [{from}, #{at} + 32]",
+            "ldp {c}, {d}, [{from}, #{at} + 48]",
+            "stp {a}, {b}, [{to}, #{into} + 32]",
+            "stp {c}, {d}, [{to}, #{into} + 48]",
+            "ldp {a}, {b}, [{from}, #{at} + 64]",
+            "stp {a}, {b}, [{to}, #{into} + 64]",
+            from = in(reg) $from,
+            to = in(reg) $to,
+            at = const $at,
+            into = const $into,
+            a = out(reg) _,
+            b = out(reg) _,
+            c = out(reg) _,
+            d = out(reg) _,
+            options(nostack, preserves_flags),
+        )
+    };
+}
+
 /// Keeps x8-x17 of the frame.
 #[inline(always)]
-fn keep_high(frame: &Frame, high: &mut [u64; 10]) {
-    // SAFETY: both hold ten words. The routine is there because compiled code would call `memcpy`.
-    unsafe { copy_high(high.as_mut_ptr(), frame.x[8..].as_ptr()) };
+fn keep_high(frame: &Frame, banked: &mut Banked) {
+    // SAFETY: both references hold ten words at these offsets.
+    unsafe { copy_high!(frame, FRAME_HIGH, banked, BANKED_HIGH) };
 }
 
 /// Sets x8-x17 of the frame.
 #[inline(always)]
-fn set_high(frame: &mut Frame, high: &[u64; 10]) {
+fn set_high(frame: &mut Frame, banked: &Banked) {
     // SAFETY: as in `keep_high`.
-    unsafe { copy_high(frame.x[8..].as_mut_ptr(), high.as_ptr()) };
+    unsafe { copy_high!(banked, BANKED_HIGH, frame, FRAME_HIGH) };
 }

@@ -6,9 +6,10 @@
 //! | [`cpu`] | the loop: step, switch, enter, step |
 //! | `vectors.S`, `enter.S`, [`enter`], [`normal`] | into a partition and to the Normal world, and back |
 //! | [`context`], [`loaded`], `state.S`, [`simd`], `simd.S` | what is saved, and whose registers are in the PE |
-//! | [`traps`], [`inject`], [`features`], [`sysregs`] | what partitions may not do, and what the CPU has |
+//! | [`traps`], [`inject`], [`emulate`] | what partitions may not do by themselves |
+//! | [`features`], [`sysregs`] | what the CPU has |
 //! | [`translation`], [`layout`], [`heap`] | the SPMC's own memory |
-//! | [`memory`], `guarded.S`, [`gic`], [`console`] | the machine as the manager's step sees it |
+//! | [`memory`], `guarded.S`, [`gic`], [`pes`], [`timer`], [`console`] | the machine as the manager's step sees it |
 //! | [`crash`], [`reset`] | the end |
 //! | [`platform`] | constants |
 //!
@@ -25,6 +26,7 @@ mod console;
 mod context;
 mod cpu;
 mod crash;
+mod emulate;
 mod enter;
 mod features;
 mod gic;
@@ -34,10 +36,12 @@ mod layout;
 mod loaded;
 mod memory;
 mod normal;
+mod pes;
 mod platform;
 mod reset;
 mod secondary;
 mod simd;
 mod sysregs;
+mod timer;
 mod translation;
 mod traps;

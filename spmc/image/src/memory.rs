@@ -1,4 +1,5 @@
-//! The machine as the manager's step sees it on one PE: memory by physical address, the GIC, the console.
+//! The machine as the manager's step sees it on one PE: memory by physical address, interrupts, time, the
+//! console.
 #![expect(
     unsafe_code,
     reason = "copies inside ranges that the final tables map, by routines that survive a fault"
@@ -6,14 +7,15 @@
 
 use alloc::vec::Vec;
 
-use manager::endpoint::VcpuId;
+use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Frame;
-use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor};
+use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer};
 use manager::memory::page::{Pa, PageRange};
 
 use crate::console::{self, Printable};
-use crate::gic::Gic;
-use crate::{layout, normal};
+use crate::gic::{self, Gic};
+use crate::timer::SecureTimer;
+use crate::{layout, normal, timer};
 
 unsafe extern "C" {
     /// See guarded.S.
@@ -52,6 +54,7 @@ impl Ranges {
 pub struct Machine {
     ranges: &'static Ranges,
     gic: Gic,
+    timer: SecureTimer,
     /// The priority mask from before interrupts of the Normal world were held, while they are.
     held: Option<u8>,
 }
@@ -60,13 +63,23 @@ impl Machine {
     /// The machine as this PE sees it.
     #[must_use]
     pub fn new(ranges: &'static Ranges, gic: Gic) -> Self {
-        Self { ranges, gic, held: None }
+        Self { ranges, gic, timer: SecureTimer::start(), held: None }
+    }
+
+    /// The PE goes off.
+    pub fn stop(&mut self) {
+        self.timer.arm(u64::MAX);
+        self.gic.stop();
     }
 }
 
-/// The result of a guarded routine.
-fn done(left: u64) -> Result<(), AccessFault> {
-    if left == 0 { Ok(()) } else { Err(AccessFault) }
+/// What a guarded routine answers: which access faulted, if one did.
+fn done(answer: u64) -> Result<(), Side> {
+    match answer {
+        0 => Ok(()),
+        1 => Err(Side::Source),
+        _ => Err(Side::Target),
+    }
 }
 
 impl Memory for Machine {
@@ -74,30 +87,51 @@ impl Memory for Machine {
         let from = self.ranges.find(from, into.len() as u64)?;
         let from = core::ptr::with_exposed_provenance(from);
         // SAFETY: `into` is ours; the source is mapped outside the SPMC's own memory, and a fault ends the copy.
-        done(unsafe { guarded_copy(into.as_mut_ptr(), from, into.len() as u64) })
+        done(unsafe { guarded_copy(into.as_mut_ptr(), from, into.len() as u64) }).map_err(|_| AccessFault)
     }
 
     fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
         let to = self.ranges.find(to, bytes.len() as u64)?;
         let to = core::ptr::with_exposed_provenance_mut(to);
         // SAFETY: the target is mapped outside the SPMC's own memory, where no Rust object lives.
-        done(unsafe { guarded_copy(to, bytes.as_ptr(), bytes.len() as u64) })
+        done(unsafe { guarded_copy(to, bytes.as_ptr(), bytes.len() as u64) }).map_err(|_| AccessFault)
+    }
+
+    fn copy(&mut self, from: Pa, to: Pa, length: u64) -> Result<(), Side> {
+        let from = self.ranges.find(from, length).map_err(|AccessFault| Side::Source)?;
+        let to = self.ranges.find(to, length).map_err(|AccessFault| Side::Target)?;
+        let from = core::ptr::with_exposed_provenance(from);
+        // SAFETY: both are mapped outside the SPMC's own memory, and a fault ends the copy; they may overlap.
+        done(unsafe { guarded_copy(core::ptr::with_exposed_provenance_mut(to), from, length) })
     }
 
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
         let to = self.ranges.find(to, length)?;
         // SAFETY: as in `write`.
         done(unsafe { guarded_zero(core::ptr::with_exposed_provenance_mut(to), 0, length) })
+            .map_err(|_| AccessFault)
     }
 }
 
 impl Interrupts for Machine {
     fn acknowledge(&mut self) -> Acknowledged {
-        self.gic.acknowledge()
+        match self.gic.acknowledge() {
+            None => Acknowledged::Normal,
+            Some(gic::KICK) => {
+                self.gic.deactivate(gic::KICK);
+                Acknowledged::Kick
+            }
+            Some(timer::INTERRUPT) => {
+                self.timer.silence();
+                self.gic.deactivate(timer::INTERRUPT);
+                Acknowledged::Timer
+            }
+            Some(id) => Acknowledged::Secure(id),
+        }
     }
 
-    fn finish(&mut self, id: u32) {
-        self.gic.finish(id);
+    fn deactivate(&mut self, id: u32) {
+        self.gic.deactivate(id);
     }
 
     fn mask(&mut self, id: u32) {
@@ -118,6 +152,28 @@ impl Interrupts for Machine {
 
     fn kick_others(&mut self) {
         self.gic.kick_others();
+    }
+
+    fn kick(&mut self, cpu: CpuId) {
+        self.gic.kick(cpu);
+    }
+
+    fn raise_schedule_receiver(&mut self, cpu: CpuId) {
+        self.gic.raise_schedule_receiver(cpu);
+    }
+}
+
+impl Timer for Machine {
+    fn now(&mut self) -> u64 {
+        timer::now()
+    }
+
+    fn frequency(&mut self) -> u32 {
+        timer::frequency()
+    }
+
+    fn arm(&mut self, deadline: u64) {
+        self.timer.arm(deadline);
     }
 }
 

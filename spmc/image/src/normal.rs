@@ -16,15 +16,19 @@ const TO_SPMD: u64 = 0x8000_ffff;
 /// w2 of the answer to a power management request (FF-A 1.2, 18.2.4).
 const POWER_ANSWER: u64 = 0x8000_0002;
 
-/// To the Normal world, or off: the SPMD's CPU_OFF is answered on a PE, `cpu`, that is ready to lose its state.
+/// Whether the frame answers the SPMD's CPU_OFF with a yes.
+#[must_use]
 #[inline(always)]
-pub fn leave(frame: &mut Frame, cpu: CpuId) {
-    if frame.x[1] == TO_SPMD && frame.x[2] == POWER_ANSWER && frame.x[3] == 0 {
-        let [x0, x1, x2, x3, ..] = frame.x;
-        // SAFETY: nothing of this PE is needed again: it comes on through `secondary_entry`.
-        unsafe { go_off(x0, x1, x2, x3, cpu.get().into()) };
-    }
-    exchange(frame);
+pub fn is_off(frame: &Frame) -> bool {
+    frame.x[1] == TO_SPMD && frame.x[2] == POWER_ANSWER && frame.x[3] == 0
+}
+
+/// Off, with the answer to the SPMD's CPU_OFF in the frame, on a PE, `cpu`, that is ready to lose its state.
+#[cold]
+pub fn leave_off(frame: &Frame, cpu: CpuId) -> ! {
+    let [x0, x1, x2, x3, ..] = frame.x;
+    // SAFETY: nothing of this PE is needed again: it comes on through `secondary_entry`.
+    unsafe { go_off(x0, x1, x2, x3, cpu.get().into()) };
 }
 
 /// Leaves with the registers of the frame; comes back with those of whoever calls next.

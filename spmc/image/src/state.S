@@ -87,21 +87,6 @@ load_el1:
     msr     vdisr_el2, x2
     ret
 
-// copy_high(x0 = to, x1 = from: ten words): x8-x17 of a caller, from frame to context or back
-.global copy_high
-copy_high:
-    ldp     x2, x3, [x1]
-    ldp     x4, x5, [x1, #16]
-    ldp     x6, x7, [x1, #32]
-    ldp     x8, x9, [x1, #48]
-    ldp     x10, x11, [x1, #64]
-    stp     x2, x3, [x0]
-    stp     x4, x5, [x0, #16]
-    stp     x6, x7, [x0, #32]
-    stp     x8, x9, [x0, #48]
-    stp     x10, x11, [x0, #64]
-    ret
-
 // save_virtual_timer(x0 = set: *mut [u64; 2]), for CPUs on which EL1's virtual timer cannot be trapped (no FEAT_ECV)
 .global save_virtual_timer
 save_virtual_timer:

@@ -15,6 +15,12 @@ pub const HCR: u64 =
     E2H | RW | TEA | TERR | TLOR | TACR | TIDCP | TSC | BSU_INNER | FB | AMO | IMO | FMO | VM;
 /// HCR_EL2.API and APK: pointer authentication and its keys are not trapped.
 pub const HCR_PAUTH: u64 = 1 << 41 | 1 << 40;
+/// HCR_EL2.TWI: WFI traps where it would wait.
+pub const HCR_TWI: u64 = 1 << 13;
+/// HCR_EL2.VI and VF: a virtual IRQ, a virtual FIQ is pending.
+pub const HCR_VI: u64 = 1 << 7;
+/// See [`HCR_VI`].
+pub const HCR_VF: u64 = 1 << 6;
 /// HCR_EL2.ATA: tags and the registers of MTE are not trapped.
 pub const HCR_MTE: u64 = 1 << 56;
 const VM: u64 = 1 << 0;
@@ -34,6 +40,9 @@ const TEA: u64 = 1 << 37;
 
 /// DISR_EL1.A: an SError was deferred.
 pub const DISR_A: u64 = 1 << 31;
+
+/// MPIDR_EL1.Aff3, Aff2, Aff1 and Aff0.
+pub const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// MAIR_EL2: attribute 0 is Device-nGnRnE, attribute 1 Normal write-back.
 pub const MAIR: u64 = 0xff00;
@@ -60,10 +69,15 @@ pub const CPTR_SME: u64 = 3 << 24;
 /// and TPMS profiling and trace buffers.
 pub const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19;
 
-/// CNTHCTL_EL2 (E2H layout): the counters are free (EL1PCTEN); the physical timer traps (EL1PTEN is 0).
+/// CNTHCTL_EL2 (E2H layout): the counters are free (EL1PCTEN); the physical timer traps (EL1PTEN is 0), and is
+/// emulated.
 pub const CNTHCTL: u64 = 1 << 10;
 /// CNTHCTL_EL2.EL1TVT: the virtual timer traps too (FEAT_ECV).
 pub const CNTHCTL_EL1TVT: u64 = 1 << 13;
+
+/// ICC_CTLR_EL1.EOImode: the end of an interrupt drops its priority and leaves it active (Arm IHI 0069, 4.1.1). This
+/// is the secure copy; EL3 has a bit of its own in ICC_CTLR_EL3.
+pub const ICC_CTLR_EOIMODE: u64 = 1 << 1;
 
 /// ICH_HCR_EL2: TC, TALL0 and TALL1 trap a partition's accesses to the GIC's CPU interface.
 pub const ICH_HCR: u64 = 1 << 10 | 1 << 11 | 1 << 12;
@@ -99,8 +113,8 @@ macro_rules! write {
         $(#[$doc])*
         #[inline(always)]
         pub fn $write(value: u64) {
-            // SAFETY: the register governs what lower exception levels may do and see, or holds a context's value;
-            // none of them changes a translation or a stack of EL2.
+            // SAFETY: the register governs what lower exception levels may do and see, holds a context's value, or has
+            // to do with interrupts, which EL2 keeps masked; none of them changes a translation or a stack of EL2.
             unsafe { asm!(concat!("msr ", $register, ", {}"), in(reg) value, options(nostack, preserves_flags)) };
         }
     )*};
@@ -145,6 +159,12 @@ read_only! {
     zcr = "S3_4_C1_C2_0";
     /// SMCR_EL2.
     smcr = "S3_4_C1_C2_6";
+    /// ICC_CTLR_EL1.
+    icc_ctlr = "S3_0_C12_C12_4";
+    /// CNTFRQ_EL0.
+    cntfrq = "cntfrq_el0";
+    /// CNTPCT_EL0: as it was at some time behind the last context synchronization.
+    cntpct = "cntpct_el0";
 }
 
 write! {
@@ -160,6 +180,16 @@ write! {
     set_cnthctl = "cnthctl_el2";
     /// CNTVOFF_EL2.
     set_cntvoff = "cntvoff_el2";
+    /// CNTHPS_CTL_EL2.
+    set_cnthps_ctl = "S3_4_C14_C5_1";
+    /// CNTHPS_CVAL_EL2.
+    set_cnthps_cval = "S3_4_C14_C5_2";
+    /// ICC_CTLR_EL1.
+    set_icc_ctlr = "S3_0_C12_C12_4";
+    /// ICC_SGI1R_EL1: generates an interrupt of this security state's Group 1.
+    generate_sgi = "S3_0_C12_C11_5";
+    /// ICC_ASGI1R_EL1: generates an interrupt of the other security state's Group 1.
+    generate_other_sgi = "S3_0_C12_C11_6";
     /// ICH_HCR_EL2.
     set_ich_hcr = "S3_4_C12_C11_0";
     /// VPIDR_EL2.
@@ -199,6 +229,13 @@ pub fn isb() {
     unsafe { asm!("isb", options(nostack, preserves_flags)) };
 }
 
+/// Makes stores of this PE visible to the others before an interrupt that is generated behind it.
+#[inline(always)]
+pub fn complete_stores() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
+}
+
 /// Waits until memory accesses and maintenance that this PE has begun, those of a partition included, are complete.
 /// DISR_EL1: with bit 31 set, one of them ended in an SError, which is taken by this (DDI 0487, ESB).
 #[must_use]
@@ -223,4 +260,10 @@ pub fn publish_tables() {
 pub fn forget_own_translations() {
     // SAFETY: barriers and TLB maintenance; the next access walks the tables again.
     unsafe { asm!("dsb ishst", "tlbi alle2is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Op0, Op1, CRn, CRm and Op2 of a trapped MRS or MSR, from its syndrome.
+#[must_use]
+pub const fn trapped(syndrome: u64) -> (u64, u64, u64, u64, u64) {
+    (syndrome >> 20 & 3, syndrome >> 14 & 7, syndrome >> 10 & 0xf, syndrome >> 1 & 0xf, syndrome >> 17 & 7)
 }

@@ -1,5 +1,7 @@
 //! What goes into a step and what comes out of it. Both are small: they are passed in registers.
 
+use bitflags::bitflags;
+
 use crate::endpoint::VcpuId;
 
 /// Registers x0-x17 of the call in flight on one PE.
@@ -23,6 +25,9 @@ pub enum Exit<'a> {
     Call(Conduit),
     /// A physical interrupt took the PE from the partition that ran; all its registers are saved in its context.
     Interrupt,
+    /// The partition that ran waits for an interrupt (WFI), which is a reason to come back where its manifest says so;
+    /// all its registers are saved in its context, and it goes on behind the instruction.
+    Idle,
     /// The partition that ran did what it must not do; it cannot go on where it is.
     Fault(&'a Fault),
 }
@@ -57,6 +62,28 @@ impl Fault {
     }
 }
 
+/// A register of the EL1 physical timer, which is emulated for partitions (Arm DDI 0487, D12.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerRegister {
+    /// CNTP_CTL_EL0.
+    Control,
+    /// CNTP_CVAL_EL0.
+    CompareValue,
+    /// CNTP_TVAL_EL0.
+    TimerValue,
+}
+
+bitflags! {
+    /// The virtual interrupt lines of a context (HCR_EL2.VI and VF): an interrupt of that kind is pending for it.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Lines: u8 {
+        /// Virtual IRQ.
+        const IRQ = 1 << 0;
+        /// Virtual FIQ.
+        const FIQ = 1 << 1;
+    }
+}
+
 /// Where this PE goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -69,6 +96,8 @@ pub enum Next {
         target: VcpuId,
         /// Which registers it finds changed.
         deliver: Deliver,
+        /// Its virtual interrupts.
+        lines: Lines,
     },
     /// Into a vCPU from reset: x0-x7 from the frame, everything else as after reset, MMU off.
     Start {

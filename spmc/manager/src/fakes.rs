@@ -9,18 +9,30 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::endpoint::VcpuId;
+use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
-use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor};
+use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange};
+
+pub use crate::sync::Watched;
+
+/// A page of memory.
+struct Page {
+    bytes: Box<[u8]>,
+    watched: Watched,
+}
 
 /// What all PEs share.
 #[derive(Default)]
 struct Shared {
-    pages: BTreeMap<u64, Box<[u8]>>,
+    pages: BTreeMap<u64, Page>,
     lines: Vec<String>,
     masked: Vec<u32>,
     kicks: u32,
+    kicked: Vec<u16>,
+    raised: Vec<u16>,
+    count: u64,
+    active: Vec<u32>,
     monitor_calls: Vec<[u64; 18]>,
     logical: Vec<[u64; 3]>,
 }
@@ -28,19 +40,26 @@ struct Shared {
 /// FFA_PARTITION_INFO_GET_REGS, which the dispatcher answers for the logical partitions at EL3.
 const PARTITION_INFO_GET_REGS: u64 = 0xC400_008B;
 
+/// What happens once, after so many accesses of memory.
+type Meanwhile = (u32, Box<dyn FnOnce() + Send + Sync>);
+
 /// One PE's view of a machine whose memory and console all PEs share.
 pub struct Machine {
     ranges: Arc<[PageRange]>,
     shared: Arc<Mutex<Shared>>,
     /// Interrupts that are pending on this PE, the next one first.
     pub pending: VecDeque<u32>,
-    /// Interrupts that were acknowledged and not finished.
-    pub active: Vec<u32>,
     /// Whether interrupts of the Normal world are held.
     pub holds_normal: bool,
     /// Whether another PE's kick is the next interrupt.
     pub kicked: bool,
+    /// When this PE's timer interrupts; [`u64::MAX`] is never.
+    pub deadline: u64,
+    meanwhile: Option<Meanwhile>,
 }
+
+/// Counts of the system counter in a second.
+const FREQUENCY: u32 = 1_000_000_000;
 
 impl Machine {
     /// A machine with memory in these ranges and nowhere else.
@@ -60,9 +79,23 @@ impl Machine {
             ranges,
             shared,
             pending: VecDeque::new(),
-            active: Vec::new(),
             holds_normal: false,
             kicked: false,
+            deadline: u64::MAX,
+            meanwhile: None,
+        }
+    }
+
+    /// Has `act` happen after this many further accesses of memory by this PE, the last of which has been made then.
+    pub fn meanwhile(&mut self, accesses: u32, act: impl FnOnce() + Send + Sync + 'static) {
+        self.meanwhile = Some((accesses, Box::new(act)));
+    }
+
+    fn accessed(&mut self) {
+        match self.meanwhile.take() {
+            Some((0 | 1, act)) => act(),
+            Some((accesses, act)) => self.meanwhile = Some((accesses - 1, act)),
+            None => {}
         }
     }
 
@@ -82,10 +115,48 @@ impl Machine {
         self.shared().masked.clone()
     }
 
+    /// The interrupts of devices that were acknowledged and not finished, by whatever PE.
+    #[must_use]
+    pub fn active(&self) -> Vec<u32> {
+        self.shared().active.clone()
+    }
+
     /// How often a PE has kicked the others.
     #[must_use]
     pub fn kicks(&self) -> u32 {
         self.shared().kicks
+    }
+
+    /// The PEs that were kicked one by one, in order, since the last time.
+    #[must_use]
+    pub fn take_kicked(&self) -> Vec<u16> {
+        self.shared().kicked.drain(..).collect()
+    }
+
+    /// Whether this PE was kicked since the last time.
+    #[must_use]
+    pub fn take_kick(&self, cpu: CpuId) -> bool {
+        let kicked = &mut self.shared().kicked;
+        let before = kicked.len();
+        kicked.retain(|kicked| *kicked != cpu.get());
+        kicked.len() < before
+    }
+
+    /// The PEs on which the schedule receiver interrupt was raised, in order, since the last time.
+    #[must_use]
+    pub fn take_raised(&self) -> Vec<u16> {
+        self.shared().raised.drain(..).collect()
+    }
+
+    /// The system counter shows this from now on.
+    pub fn set_count(&self, count: u64) {
+        self.shared().count = count;
+    }
+
+    /// Whether this PE's timer interrupts.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.deadline <= self.shared().count
     }
 
     /// x0-x17 of the SMCs that went to EL3 and were not for the dispatcher, in order.
@@ -99,11 +170,13 @@ impl Machine {
         self.shared().logical = entries.into();
     }
 
-    /// Hands each piece of `length` bytes at `at` that lies in one page to `touch`, with its place among them.
+    /// Hands each piece of `length` bytes at `at` that lies in one page to `touch`, with its place among them; `watch`
+    /// says how it is used.
     fn each_piece(
         &self,
         at: Pa,
         length: u64,
+        watch: fn(&Watched),
         mut touch: impl FnMut(&mut [u8], usize),
     ) -> Result<(), AccessFault> {
         let end = at.address.checked_add(length).ok_or(AccessFault)?;
@@ -118,8 +191,10 @@ impl Machine {
         while address < end {
             let (page, offset) = (address / PAGE_SIZE, (address % PAGE_SIZE) as usize);
             let next = end.min((page + 1) * PAGE_SIZE);
-            let bytes = shared.pages.entry(page).or_insert_with(|| vec![0; PAGE_SIZE as usize].into());
-            let piece = &mut bytes[offset..offset + (next - address) as usize];
+            let new = || Page { bytes: vec![0; PAGE_SIZE as usize].into(), watched: Watched::default() };
+            let page = shared.pages.entry(page).or_insert_with(new);
+            watch(&page.watched);
+            let piece = &mut page.bytes[offset..offset + (next - address) as usize];
             touch(piece, (address - at.address) as usize);
             address = next;
         }
@@ -129,19 +204,34 @@ impl Machine {
 
 impl Memory for Machine {
     fn read(&mut self, from: Pa, into: &mut [u8]) -> Result<(), AccessFault> {
-        self.each_piece(from, into.len() as u64, |piece, place| {
+        let read = self.each_piece(from, into.len() as u64, Watched::look, |piece, place| {
             into[place..place + piece.len()].copy_from_slice(piece);
-        })
+        });
+        self.accessed();
+        read
     }
 
     fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
-        self.each_piece(to, bytes.len() as u64, |piece, place| {
+        let written = self.each_piece(to, bytes.len() as u64, Watched::touch, |piece, place| {
             piece.copy_from_slice(&bytes[place..place + piece.len()]);
-        })
+        });
+        self.accessed();
+        written
+    }
+
+    fn copy(&mut self, from: Pa, to: Pa, length: u64) -> Result<(), Side> {
+        let mut bytes = [0; PAGE_SIZE as usize];
+        for done in (0..length).step_by(bytes.len()) {
+            let piece = &mut bytes[..(length - done).min(PAGE_SIZE) as usize];
+            let at = |side: Pa| Pa { address: side.address + done, ..side };
+            self.read(at(from), piece).map_err(|AccessFault| Side::Source)?;
+            self.write(at(to), piece).map_err(|AccessFault| Side::Target)?;
+        }
+        Ok(())
     }
 
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
-        self.each_piece(to, length, |piece, _| piece.fill(0))
+        self.each_piece(to, length, Watched::touch, |piece, _| piece.fill(0))
     }
 }
 
@@ -150,17 +240,21 @@ impl Interrupts for Machine {
         if core::mem::take(&mut self.kicked) {
             return Acknowledged::Kick;
         }
+        if self.is_due() {
+            self.deadline = u64::MAX;
+            return Acknowledged::Timer;
+        }
         match self.pending.pop_front() {
             Some(id) => {
-                self.active.push(id);
+                self.shared().active.push(id);
                 Acknowledged::Secure(id)
             }
             None => Acknowledged::Normal,
         }
     }
 
-    fn finish(&mut self, id: u32) {
-        self.active.retain(|active| *active != id);
+    fn deactivate(&mut self, id: u32) {
+        self.shared().active.retain(|active| *active != id);
     }
 
     fn mask(&mut self, id: u32) {
@@ -177,6 +271,28 @@ impl Interrupts for Machine {
 
     fn kick_others(&mut self) {
         self.shared().kicks += 1;
+    }
+
+    fn kick(&mut self, cpu: CpuId) {
+        self.shared().kicked.push(cpu.get());
+    }
+
+    fn raise_schedule_receiver(&mut self, cpu: CpuId) {
+        self.shared().raised.push(cpu.get());
+    }
+}
+
+impl Timer for Machine {
+    fn now(&mut self) -> u64 {
+        self.shared().count
+    }
+
+    fn frequency(&mut self) -> u32 {
+        FREQUENCY
+    }
+
+    fn arm(&mut self, deadline: u64) {
+        self.deadline = deadline;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The seam: what a step may ask of the machine. Where the PE goes is not here; that is `exit::Next`.
 
-use crate::endpoint::VcpuId;
+use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
 use crate::memory::page::Pa;
 
@@ -8,12 +8,23 @@ use crate::memory::page::Pa;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessFault;
 
+/// Which end of a copy between two endpoints could not be accessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Where the bytes come from.
+    Source,
+    /// Where they go.
+    Target,
+}
+
 /// Physical memory: the secure pool and the Normal-world ranges that the SPMC manifest declares, and nothing else.
 pub trait Memory {
     /// Copies `into.len()` bytes from `from`, once.
     fn read(&mut self, from: Pa, into: &mut [u8]) -> Result<(), AccessFault>;
     /// Copies `bytes` to `to`.
     fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault>;
+    /// Copies `length` bytes from `from` to `to`, each once and by way of nothing.
+    fn copy(&mut self, from: Pa, to: Pa, length: u64) -> Result<(), Side>;
     /// Writes `length` zero bytes to `to`.
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault>;
 }
@@ -21,9 +32,12 @@ pub trait Memory {
 /// A physical interrupt as the GIC's CPU interface shows it at S-EL2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledged {
-    /// A secure Group 1 interrupt of this INTID: now active, its priority not dropped.
+    /// A secure Group 1 interrupt of this INTID: now active, its priority dropped; it does not come again before
+    /// [`Interrupts::deactivate`].
     Secure(u32),
-    /// Another PE's [`Interrupts::kick_others`]; already finished.
+    /// That of [`Timer::arm`]; already finished, and the timer is off.
+    Timer,
+    /// A PE's [`Interrupts::kick`]; already finished.
     Kick,
     /// None of ours: one of the Normal world is pending, or it has gone away.
     Normal,
@@ -33,16 +47,34 @@ pub enum Acknowledged {
 pub trait Interrupts {
     /// Takes the highest-priority pending interrupt.
     fn acknowledge(&mut self) -> Acknowledged;
-    /// Drops the priority of an acknowledged interrupt and deactivates it.
-    fn finish(&mut self, id: u32);
+    /// Lets an acknowledged interrupt come again (EOImode 1: Arm IHI 0069, 4.1.1).
+    fn deactivate(&mut self, id: u32);
     /// Disables an interrupt: it does not come again.
     fn mask(&mut self, id: u32);
     /// Keeps interrupts of the Normal world pending, by the PE's priority mask: they take the PE from nobody.
     fn hold_normal(&mut self);
     /// Ends [`Interrupts::hold_normal`]: the priority mask is again what it was before.
     fn release_normal(&mut self);
-    /// Has every other PE that runs a partition come back, to honour a request that it finds in the shared state.
+    /// Has every other PE come back, to honour a request that it finds in the shared state.
     fn kick_others(&mut self);
+    /// Has this PE come back, the own one as soon as it has left the SPMC. Nothing where it is off.
+    fn kick(&mut self, cpu: CpuId);
+    /// Raises the schedule receiver interrupt, which is the Normal world's, on this PE; on the own one where that is
+    /// off.
+    fn raise_schedule_receiver(&mut self, cpu: CpuId);
+}
+
+/// A deadline that does not come.
+pub const NEVER: u64 = u64::MAX;
+
+/// The timer of S-EL2 on this PE. Times are counts of the system counter.
+pub trait Timer {
+    /// The count now.
+    fn now(&mut self) -> u64;
+    /// Counts in a second.
+    fn frequency(&mut self) -> u32;
+    /// Has the timer's interrupt come when the count has reached `deadline`; [`NEVER`] turns it off.
+    fn arm(&mut self, deadline: u64);
 }
 
 /// EL3.
@@ -58,5 +90,5 @@ pub trait Console {
 }
 
 /// All of it, as a step gets it: one for each PE.
-pub trait Hardware: Memory + Interrupts + Monitor + Console {}
-impl<T: Memory + Interrupts + Monitor + Console + ?Sized> Hardware for T {}
+pub trait Hardware: Memory + Interrupts + Timer + Monitor + Console {}
+impl<T: Memory + Interrupts + Timer + Monitor + Console + ?Sized> Hardware for T {}

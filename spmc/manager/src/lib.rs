@@ -31,3 +31,6 @@ pub mod order;
 pub mod spmc;
 pub mod state;
 mod sync;
+
+#[cfg(model)]
+extern crate std;

@@ -1,4 +1,4 @@
-//! The lock order, in types: Partition before Vcpu, at most one lock of each rank.
+//! The lock order, in types: Registry before Partition before Vcpu, at most one lock of each rank.
 //!
 //! A [`Holding`] token says which rank is held innermost. Taking a lock needs a token of an earlier rank and keeps
 //! it borrowed until the lock is given back, so a wrong order does not compile.
@@ -43,6 +43,8 @@ use crate::sync::{SpinMutex, SpinMutexGuard};
 
 /// Rank: no lock is held.
 pub enum Nothing {}
+/// Rank: which endpoints of the Normal world there are.
+pub enum Registry {}
 /// Rank: what belongs to one endpoint as a whole.
 pub enum Partition {}
 /// Rank: the life of one execution context.
@@ -50,8 +52,11 @@ pub enum Vcpu {}
 
 /// A lock of this rank may be held while one of rank `R` is taken.
 pub trait Before<R> {}
+impl Before<Registry> for Nothing {}
 impl Before<Partition> for Nothing {}
 impl Before<Vcpu> for Nothing {}
+impl Before<Partition> for Registry {}
+impl Before<Vcpu> for Registry {}
 impl Before<Vcpu> for Partition {}
 
 /// The innermost rank that this PE holds.
@@ -73,7 +78,7 @@ pub struct Lock<R, T> {
 
 impl<R, T> Lock<R, T> {
     /// A lock that nobody holds.
-    pub const fn new(value: T) -> Self {
+    pub fn new(value: T) -> Self {
         Self { value: SpinMutex::new(value), rank: PhantomData }
     }
 

@@ -2,31 +2,43 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use log::error;
 
 use crate::abi::{self, PartitionDescriptor, V1_2};
+use crate::calls::Party;
 use crate::calls::{self, Caller, Entry};
-use crate::config::{MemoryRange, Own, SpmcManifest};
+use crate::config::{MemoryRange, Own, PartitionConfig, SpmcManifest};
 use crate::endpoint::{PartitionIndex, VcpuId};
-use crate::exit::{Exit, Frame, Next};
+use crate::exit::{Exit, Frame, Lines, Next, TimerRegister};
 use crate::hardware::Hardware;
 use crate::manifest::{self, Error};
 use crate::memory::page::{PageRange, Space};
 use crate::memory::space::Pool;
 use crate::order::Holding;
 use crate::state::Intid;
+use crate::state::cpu::Errands;
 use crate::state::normal::NormalWorld;
 use crate::state::partition::Partition;
+use crate::state::vcpu::Settlement;
+use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 pub use crate::state::cpu::Cpu;
 pub use crate::state::partition::{Roots, Translation};
 
+/// What the image needs to know of a context's partition.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// For the MMU.
+    pub translation: Translation,
+    /// Whether its WFI is a reason to come back ([`Exit::Idle`]).
+    pub idles: bool,
+}
+
 /// The manager: what all PEs share. Nothing of it is allocated or moved after boot.
 pub struct Spmc {
     /// By index; a place is empty where a partition was left out.
-    partitions: Box<[Option<Partition>]>,
+    partitions: Box<[Option<Box<Partition>>]>,
     /// Their indices, in the order in which they start.
     boot_order: Box<[PartitionIndex]>,
     normal: NormalWorld,
@@ -35,6 +47,8 @@ pub struct Spmc {
     /// Which partition owns which interrupt, by interrupt.
     routes: Box<[(Intid, PartitionIndex)]>,
     unexpected_interrupts: AtomicU32,
+    /// The place of the endpoint with which FFA_NOTIFICATION_INFO_GET begins.
+    told_up_to: AtomicUsize,
 }
 
 impl Spmc {
@@ -50,15 +64,25 @@ impl Spmc {
         pool: &Pool,
         hw: &mut dyn Hardware,
     ) -> Result<Self, Error> {
-        let mut partitions: Vec<Option<Partition>> = manifest.vms.iter().map(|_| None).collect();
+        Ok(Self::of(manifest, manifest::load(manifest, own, hw)?, pool, hw))
+    }
+
+    /// With these partitions, which `manifest` lists.
+    pub fn of(
+        manifest: &SpmcManifest,
+        configs: Vec<PartitionConfig>,
+        pool: &Pool,
+        hw: &mut dyn Hardware,
+    ) -> Self {
+        let mut partitions: Vec<Option<Box<Partition>>> = manifest.vms.iter().map(|_| None).collect();
         let mut slots = 0;
-        for config in manifest::load(manifest, own, hw)? {
+        for config in configs {
             let (index, contexts) = (config.index.get(), config.contexts.count());
             let version = abi::version_word(config.version).min(V1_2);
             let name = config.name.clone();
             match (Partition::new(config, version, slots, pool), partitions.get_mut(index)) {
                 (Ok(partition), Some(place)) => {
-                    *place = Some(partition);
+                    *place = Some(Box::new(partition));
                     slots += contexts;
                 }
                 (Ok(_), None) => error!("{name} is left out: the SPMC manifest has no vm{}", index + 1),
@@ -77,36 +101,37 @@ impl Spmc {
             let index = partition.config().index;
             ids.filter_map(|id| Intid::try_from(id).ok()).map(|id| (id, index)).collect::<Vec<_>>()
         };
-        let mut routes: Vec<_> = partitions.iter().flatten().flat_map(owned).collect();
+        let mut routes: Vec<_> = partitions.iter().filter_map(Option::as_deref).flat_map(owned).collect();
         routes.sort_unstable();
-        Ok(Self {
+        Self {
             partitions: partitions.into(),
             boot_order: boot_order.into(),
-            normal: NormalWorld::new(V1_2),
+            normal: NormalWorld::new(V1_2, manifest.cpus.len()),
             memory: manifest.memory.clone().into(),
             logical: calls::discover(hw).into(),
             routes: routes.into(),
             unexpected_interrupts: AtomicU32::new(0),
-        })
+            told_up_to: AtomicUsize::new(0),
+        }
     }
 
-    /// All execution contexts, in the order of their slots, and what the MMU needs to run them.
-    pub fn contexts(&self) -> impl Iterator<Item = (VcpuId, Translation)> + '_ {
+    /// All execution contexts, in the order of their slots, and what the image needs to run them.
+    pub fn contexts(&self) -> impl Iterator<Item = (VcpuId, View)> + '_ {
         self.partitions().flat_map(|partition| {
-            let translation = partition.translation();
-            partition.contexts().iter().map(move |context| (context.id(), translation))
+            let view = View { translation: partition.translation(), idles: partition.config().wfi_yields };
+            partition.contexts().iter().map(move |context| (context.id(), view))
         })
     }
 
     /// The partitions that are there, by index.
     pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
-        self.partitions.iter().flatten()
+        self.partitions.iter().filter_map(Option::as_deref)
     }
 
     /// The partition of this index.
     #[inline]
     pub(crate) fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
-        self.partitions.get(index.get())?.as_ref()
+        self.partitions.get(index.get())?.as_deref()
     }
 
     /// The partition of a context, which exists because the context does.
@@ -136,6 +161,32 @@ impl Spmc {
             && self.memory.iter().any(|declared| !declared.device && declared.range.contains(range))
     }
 
+    /// How many places there are for endpoints: partitions first, then those of the Normal world.
+    pub(crate) fn places(&self) -> usize {
+        self.partitions.len() + self.normal.endpoints().len()
+    }
+
+    /// The endpoint at this place, if one has it.
+    pub(crate) fn party_at(&self, place: usize) -> Option<Party<'_>> {
+        match place.checked_sub(self.partitions.len()) {
+            None => self.partitions.get(place)?.as_deref().map(Party::Partition),
+            Some(place) => {
+                let endpoint = self.normal.endpoints().get(place)?;
+                endpoint.id().map(|id| Party::Normal(endpoint, id))
+            }
+        }
+    }
+
+    /// The place at which the scheduler is told next what waits.
+    pub(crate) fn told_up_to(&self) -> usize {
+        self.told_up_to.load(Ordering::Relaxed).min(self.places())
+    }
+
+    /// The scheduler is told of what waits from this place on next.
+    pub(crate) fn tell_from(&self, place: usize) {
+        self.told_up_to.store(place, Ordering::Relaxed);
+    }
+
     /// The partition whose manifest gives it this interrupt.
     pub(crate) fn owner_of(&self, id: Intid) -> Option<&Partition> {
         let place = self.routes.binary_search_by_key(&id, |(id, _)| *id).ok()?;
@@ -155,7 +206,7 @@ impl Spmc {
     pub fn step(&self, cpu: &mut Cpu, hw: &mut dyn Hardware, frame: &mut Frame, exit: Exit<'_>) -> Next {
         let caller = match exit {
             Exit::Booted | Exit::Normal => Caller::Normal,
-            Exit::Call(_) | Exit::Interrupt | Exit::Fault(_) => {
+            Exit::Call(_) | Exit::Interrupt | Exit::Idle | Exit::Fault(_) => {
                 let vcpu = cpu.current().expect("an exit of a partition comes from one that runs");
                 Caller::Partition(self.partition_of(vcpu), vcpu)
             }
@@ -166,13 +217,51 @@ impl Spmc {
             Exit::Normal => calls::normal(at),
             Exit::Call(conduit) => calls::partition(at, conduit),
             Exit::Interrupt => calls::interrupted(at),
+            Exit::Idle => calls::idle(at),
             Exit::Fault(fault) => calls::fault(at, fault),
         }
     }
 
-    /// The image has saved the registers of the context that the last step left.
+    /// The partition on this PE reads a register of its timer.
+    ///
+    /// # Panics
+    /// If none is on it.
+    pub fn read_timer(&self, cpu: &Cpu, hw: &mut dyn Hardware, register: TimerRegister) -> u64 {
+        calls::timers::read(self, cpu.current().expect("a partition reads"), hw, register)
+    }
+
+    /// The partition on this PE writes a register of its timer: its virtual interrupt lines from now on.
+    ///
+    /// # Panics
+    /// If none is on it.
+    pub fn write_timer(
+        &self,
+        cpu: &mut Cpu,
+        hw: &mut dyn Hardware,
+        register: TimerRegister,
+        value: u64,
+    ) -> Lines {
+        let vcpu = cpu.current().expect("a partition writes");
+        calls::timers::write(self, cpu, vcpu, hw, (register, value))
+    }
+
+    /// The image has saved the registers of the context that the last step left. An interrupt that became pending for it
+    /// meanwhile is not lost: somebody is told, or this PE comes back at once.
     #[inline]
-    pub fn settled(&self, left: VcpuId) {
-        self.partition_of(left).vcpu(left).lock(&mut Holding::nothing()).0.settle();
+    pub fn settled(&self, cpu: &mut Cpu, hw: &mut dyn Hardware, left: VcpuId) {
+        let partition = self.partition_of(left);
+        let settlement =
+            partition.vcpu(left).lock(&mut Holding::nothing()).0.settle(partition.config().sri_policy);
+        match settlement {
+            Settlement::Nothing => {}
+            Settlement::Run => {
+                cpu.add_errand(Errands::LOOK);
+                hw.kick(cpu.id());
+            }
+            Settlement::Tell => {
+                partition.add_news();
+                hw.raise_schedule_receiver(cpu.id());
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use fuzz::manifests::{self, SPMC, Sound};
 use libfuzzer_sys::fuzz_target;
 use manager::config::Own;
-use manager::hardware::{AccessFault, Memory};
+use manager::hardware::{AccessFault, Memory, Side};
 use manager::manifest;
 use manager::memory::page::{Pa, PageRange, Space};
 
@@ -35,6 +35,11 @@ impl Memory for Ram {
     fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
         self.at(to, bytes.len())?.copy_from_slice(bytes);
         Ok(())
+    }
+    fn copy(&mut self, from: Pa, to: Pa, length: u64) -> Result<(), Side> {
+        let length = usize::try_from(length).map_err(|_| Side::Source)?;
+        let bytes = self.at(from, length).map_err(|AccessFault| Side::Source)?.to_vec();
+        self.write(to, &bytes).map_err(|AccessFault| Side::Target)
     }
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
         let length = usize::try_from(length).map_err(|_| AccessFault)?;

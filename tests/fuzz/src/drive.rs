@@ -12,6 +12,12 @@ use crate::events::{Asker, PARTITIONS, Program, SMC};
 
 /// PEs, each with one context of a partition that has several.
 const PES: usize = 4;
+/// What happens on a PE and is no call: time passes, a kick arrives, a partition waits for an interrupt or sets its
+/// timer.
+const TIME: u8 = 57;
+const KICK: u8 = 56;
+const IDLE: u8 = 55;
+const TIMER: u8 = 54;
 /// PSCI_CPU_OFF.
 const CPU_OFF: u64 = 0x8400_0002;
 
@@ -25,12 +31,20 @@ static BLOBS: LazyLock<Blobs> = LazyLock::new(|| {
     let mut sources = Sources::new();
     let echo = "debug_name = \"echo\";";
     Sources::change(&mut sources.spmc, echo, &format!("{echo} smc_whitelist = <{SMC:#x}>;"));
+    for source in [&mut sources.echo, &mut sources.relay] {
+        Sources::set(source, "messaging-method", "<0x607>");
+        Sources::set(source, "notification-support", "");
+        Sources::set(source, "rx-free-notification", "");
+    }
+    Sources::set(&mut sources.relay, "sri-interrupts-policy", "<1>");
     let mut patient = sources.echo.clone();
     Sources::set_version(&mut patient, V1_1);
+    Sources::set(&mut patient, "messaging-method", "<0x7>");
+    Sources::set(&mut patient, "sri-interrupts-policy", "<2>");
     Sources::set(&mut patient, "ns-interrupts-action", "<0>");
     Sources::set(&mut patient, "vm-availability-messages", "<3>");
     sources.add("patient", patient);
-    let mut old = sources.relay.clone();
+    let mut old = Sources::new().relay;
     Sources::set_version(&mut old, V1_0);
     Sources::add_device(&mut sources.echo, 0, INTERRUPTS[0]);
     Sources::add_device(&mut old, 1, INTERRUPTS[1]);
@@ -47,6 +61,8 @@ pub struct Machine {
     booted: bool,
     /// What each context of each partition works on.
     askers: [[Asker; PES]; PARTITIONS],
+    /// The system counter.
+    count: u64,
 }
 
 impl Machine {
@@ -55,7 +71,7 @@ impl Machine {
     pub fn new(booted: bool) -> Self {
         let world = World::loaded_by(&BLOBS, LOGICAL);
         let pes = [0, 1, 2, 3].map(|index| booted.then(|| world.booted_pe(index)));
-        Self { world, pes, booted, askers: Default::default() }
+        Self { world, pes, booted, askers: Default::default(), count: 0 }
     }
 
     /// One step on the PE that the program names.
@@ -78,7 +94,10 @@ impl Machine {
                     Place::Normal => Asker::default(),
                     Place::Partition(context) => *asker_of(&mut self.askers, context),
                 };
-                if happen(pe, head >> 2, program, asker) {
+                if head >> 2 == TIME {
+                    self.count += u64::from(program.byte());
+                    pe.advance(self.count);
+                } else if happen(pe, head >> 2, program, asker) {
                     self.pes[index] = None;
                 }
             }
@@ -93,7 +112,6 @@ impl Machine {
         match place {
             Place::Normal => {
                 assert!(!pe.machine.holds_normal, "the Normal world gets none of its interrupts");
-                assert!(pe.machine.active.is_empty(), "an interrupt is never finished");
                 self.booted = true;
             }
             Place::Partition(context) => {
@@ -112,20 +130,37 @@ fn happen(pe: &mut Pe, what: u8, program: &mut Program<'_>, asker: Asker) -> boo
     let place = pe.place();
     pe.conduit = if what & 1 == 0 { Conduit::Smc } else { Conduit::Hvc };
     match (what, place) {
+        (KICK, _) => {
+            pe.take_kick();
+        }
+        (IDLE, Place::Partition(_)) => {
+            pe.idle();
+        }
+        (TIMER, Place::Partition(_)) => {
+            let (register, value) = program.timer(pe.machine.deadline);
+            pe.write_timer(register, value);
+            let _ = pe.read_timer(register);
+        }
         // The image is slow to save what it leaves.
         (..12, Place::Partition(_)) => {
-            let _ = pe.call_unsettled(&program.call(place, asker));
+            let call = program.call(place, asker);
+            write_message(pe, program, &call);
+            let _ = pe.call_unsettled(&call);
         }
         (12..58, Place::Partition(_)) => {
-            let _ = pe.call(&program.call(place, asker));
+            let call = program.call(place, asker);
+            write_message(pe, program, &call);
+            let _ = pe.call(&call);
         }
-        (56..58, Place::Normal) => {
+        (53..55, Place::Normal) => {
             // A hypervisor tells of the buffers of a VM, in its own TX buffer if that is where they say.
             pe.machine.write(Pa::normal(NORMAL_MEMORY), &program.vm_buffers()).expect("this is memory");
             let _ = pe.normal(&[Named::RxTxMap64 as u64]);
         }
         (..60, Place::Normal) => {
-            let _ = pe.normal(&program.call(place, asker));
+            let call = program.call(place, asker);
+            write_message(pe, program, &call);
+            let _ = pe.normal(&call);
         }
         (58..60, Place::Partition(_)) => {
             let _ = pe.interrupt();
@@ -143,6 +178,16 @@ fn happen(pe: &mut Pe, what: u8, program: &mut Program<'_>, asker: Asker) -> boo
         }
     }
     false
+}
+
+/// Before a message is sent, its sender writes it, mostly where it has its TX buffer.
+fn write_message(pe: &mut Pe, program: &mut Program<'_>, call: &[u64; 18]) {
+    if call[0] == id::SEND2 {
+        let header = program.message(pe.own_id());
+        let tx = pe.tx();
+        let at = Pa { address: tx.address + program.page(), ..tx };
+        pe.machine.write(at, &header).expect("this is memory");
+    }
 }
 
 /// The entry of a context, `(partition's id, vCPU)`.

@@ -2,8 +2,10 @@
 //! what is no call at all.
 
 use manager::calls::CALLS;
+use manager::exit::TimerRegister;
 use scenarios::id::{self, Named};
-use scenarios::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Place, RELAY, pair};
+use scenarios::messages::Header;
+use scenarios::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Place, RELAY, hypercall, pair};
 
 /// Partitions: their ids follow each other.
 pub const PARTITIONS: usize = 4;
@@ -105,8 +107,8 @@ impl<'a> Program<'a> {
         let (kind, to) = (self.byte(), self.party());
         let request = self.of(&[id::REQUEST, id::REQUEST, REQUEST64, id::REQUEST2]);
         let map = self.of(&[Named::RxTxMap64 as u64, Named::RxTxMap32 as u64]);
-        let page = NORMAL_MEMORY + 0x1000 * u64::from(kind >> 6);
-        match kind % 20 {
+        let page = NORMAL_MEMORY + Self::page_of(kind);
+        match kind % 30 {
             0..6 => call([request, pair(0, to)]),
             6..9 => call([id::RUN, pair(to, u64::from(kind >> 6))]),
             9 => call([request, pair(0xFFC0 + u64::from(kind >> 6), to)]),
@@ -120,7 +122,75 @@ impl<'a> Program<'a> {
             16 => call([Named::RxRelease as u64]),
             17 => call([Named::RxAcquire as u64]),
             18 => call([Named::PartitionInfoGetRegs as u64, 0, 0, u64::from(kind >> 6)]),
+            19 => call([id::BITMAP_CREATE, u64::from(kind >> 6), 1 + u64::from(self.byte() & 7)]),
+            20 => call([id::BITMAP_DESTROY, u64::from(kind >> 6)]),
+            21 => call([id::SEND2, pair(u64::from(kind >> 7), 0)]),
+            22 => call([self.of(&[id::INFO_GET, id::INFO_GET64])]),
+            23..28 => self.notification(u64::from(kind >> 7)),
+            28 => call([id::SEND2]),
             _ => self.any_call(),
+        }
+    }
+
+    /// A call about notifications, as `own` makes it.
+    fn notification(&mut self, own: u64) -> [u64; 18] {
+        let (kind, other) = (self.byte(), self.party());
+        // Few, so that what is set is bound.
+        let bits = 1 << (kind >> 4 & 3);
+        let (vcpu, per_vcpu) = (u64::from(self.byte() & 3), u64::from(kind >> 6 & 1));
+        match kind % 8 {
+            0 | 1 => call([id::BIND, pair(other, own), per_vcpu, bits]),
+            2 => call([id::UNBIND, pair(other, own), 0, bits]),
+            3 | 4 => call([id::GET, pair(vcpu, own), u64::from(self.byte() & 15)]),
+            _ => call([
+                id::SET,
+                pair(own, other),
+                (vcpu * per_vcpu) << 16 | u64::from(kind >> 7) << 1 | per_vcpu,
+                bits,
+            ]),
+        }
+    }
+
+    /// A hypercall about virtual interrupts.
+    fn hypercall(&mut self) -> [u64; 18] {
+        let id = self.of(&[3, 4, 5, 40, 41, 42]);
+        let function = self.of(&[hypercall::ENABLE, hypercall::GET, hypercall::GET, hypercall::DEACTIVATE]);
+        match function {
+            hypercall::ENABLE => {
+                call([function, id, u64::from(self.byte() & 3 != 0), u64::from(self.byte() & 1)])
+            }
+            _ => call([function, id, id]),
+        }
+    }
+
+    /// A message of `own` to somebody, perhaps with one byte changed.
+    pub fn message(&mut self, own: u64) -> Vec<u8> {
+        let (to, size) = (self.party(), u32::from(self.byte()) << (self.byte() & 7));
+        let mut bytes = Header::new(own, to, size).to_bytes();
+        if self.byte() & 3 == 0 {
+            let at = usize::from(self.byte()) % bytes.len();
+            bytes[at] = self.byte();
+        }
+        bytes
+    }
+
+    /// The offset of one of the pages that may be a buffer.
+    pub fn page(&mut self) -> u64 {
+        Self::page_of(self.byte())
+    }
+
+    /// Mostly the first.
+    const fn page_of(byte: u8) -> u64 {
+        0x1000 * (byte >> 6).saturating_sub(2) as u64
+    }
+
+    /// What a partition does to its timer, at some time near `now`.
+    pub fn timer(&mut self, now: u64) -> (TimerRegister, u64) {
+        match self.byte() & 3 {
+            0 => (TimerRegister::Control, u64::from(self.byte() & 3)),
+            1 => (TimerRegister::CompareValue, now.wrapping_add(u64::from(self.byte()))),
+            2 => (TimerRegister::CompareValue, u64::from(self.byte()) << 3),
+            _ => (TimerRegister::TimerValue, u64::from(self.byte()).wrapping_sub(64)),
         }
     }
 
@@ -139,8 +209,8 @@ impl<'a> Program<'a> {
         let (kind, to) = (self.byte(), self.party());
         let request = self.of(&[id::REQUEST, id::REQUEST, REQUEST64, id::REQUEST2]);
         let map = self.of(&[Named::RxTxMap64 as u64, Named::RxTxMap32 as u64]);
-        let page = ECHO_MEMORY + PARTITION_MEMORY * (own - ECHO) + 0x1_0000 + 0x1000 * u64::from(kind >> 6);
-        match kind % 24 {
+        let page = ECHO_MEMORY + PARTITION_MEMORY * (own - ECHO) + 0x1_0000 + Self::page_of(kind);
+        match kind % 34 {
             // The answer that is due: a response, or a wait.
             0..8 if asker.request != 0 => asker.response(own),
             0..8 => call([id::MSG_WAIT]),
@@ -155,6 +225,9 @@ impl<'a> Program<'a> {
             19 => call([Named::PartitionInfoGet as u64, 0, 0, 0, 0, u64::from(kind >> 7)]),
             20 => call([Named::SecondaryEpRegister64 as u64, ECHO_MEMORY + PARTITION_MEMORY * (own - ECHO)]),
             21 => call([Named::ConsoleLog32 as u64, 4, 0x0a64_6362 ^ u64::from(kind >> 7)]),
+            23..27 => self.notification(own),
+            27..30 => self.hypercall(),
+            30..32 => call([id::SEND2, 0, u64::from(kind >> 7) << 1]),
             // An SMC that is not of FF-A; the end of an initialisation.
             22 => call([SMC, u64::from(kind)]),
             _ if kind >> 7 == 0 => self.any_call(),

@@ -4,7 +4,7 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa::{self, Registers};
 use crate::outcome::{Failure, Outcome, expect};
-use crate::pe;
+use crate::{gic, pe};
 
 /// The multi-context partition.
 pub const ECHO: Partition = Partition {
@@ -27,7 +27,7 @@ pub const HOSTILE: Partition = Partition {
     id: 0x8003,
     uuid: [0x7f4a_73f4_ce1e_d55d, 0x86f0_2dfd_f927_109f],
     contexts: 4,
-    properties: 0x301,
+    properties: 0x30d,
     memory: 0xe28_0000,
 };
 /// The partition that speaks FF-A 1.1, is told of VMs, and lets interrupts of the Normal world wait.
@@ -38,8 +38,40 @@ pub const PATIENT: Partition = Partition {
     properties: 0x1c1,
     memory: 0xe2c_0000,
 };
+/// The multi-context partition that sends messages back.
+pub const MAILMAN: Partition = Partition {
+    id: 0x8005,
+    uuid: [0x7c45_857d_1618_cbb1, 0x170e_d022_142a_329f],
+    contexts: 4,
+    properties: 0x30d,
+    memory: 0xe30_0000,
+};
+/// As `mailman`, with one context; it is told when a receiver has room again.
+pub const COURIER: Partition = Partition {
+    id: 0x8006,
+    uuid: [0x5b41_d9d8_0ffb_b75b, 0xdb04_e58c_0b46_2587],
+    contexts: 1,
+    properties: 0x30d,
+    memory: 0xe38_0000,
+};
+/// As `mailman`, with one context; the scheduler is told of its interrupts.
+pub const PORTER: Partition = Partition {
+    id: 0x8007,
+    uuid: [0x6240_fbaa_e402_9cce, 0x9059_a0ec_aabb_ff97],
+    contexts: 1,
+    properties: 0x30d,
+    memory: 0xe40_0000,
+};
+/// The partition that the timer drives.
+pub const TICKER: Partition = Partition {
+    id: 0x8008,
+    uuid: [0x3d41_d54c_2f54_8305, 0xa9e5_3bc6_3834_6e8c],
+    contexts: 1,
+    properties: 0x301,
+    memory: 0xe48_0000,
+};
 /// All partitions, in the order of their ids.
-pub const PARTITIONS: [Partition; 4] = [ECHO, RELAY, HOSTILE, PATIENT];
+pub const PARTITIONS: [Partition; 8] = [ECHO, RELAY, HOSTILE, PATIENT, MAILMAN, COURIER, PORTER, TICKER];
 
 /// What its manifest says of a partition.
 pub struct Partition {
@@ -50,7 +82,8 @@ pub struct Partition {
     /// Execution contexts.
     pub contexts: u64,
     /// Properties as the Normal world is to see them (FF-A 1.2, table 6.2): receives direct requests (bit 0) and those
-    /// of the second kind (bit 9), is told of VMs that come (bit 6) and go (bit 7), AArch64 (bit 8).
+    /// of the second kind (bit 9), indirect messages (bit 2), notifications (bit 3), is told of VMs that come (bit 6)
+    /// and go (bit 7), AArch64 (bit 8).
     pub properties: u64,
     /// Address of its memory.
     pub memory: u64,
@@ -70,7 +103,7 @@ impl Partition {
 }
 
 /// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's; those from `SWEEP` on are
-/// hostile's.
+/// hostile's, those from `LOG` on `mailman`'s, those from `ENABLE` on the SDK's `alarms`'.
 pub mod command {
     #![allow(missing_docs)]
     pub const ECHO: u64 = 0x4543_484f;
@@ -90,6 +123,16 @@ pub mod command {
     pub const RUN: u64 = 0x5255_4e3f;
     pub const IDLE: u64 = 0x4944_4c45;
     pub const DIE: u64 = 0x4449_4521;
+    pub const FORGE_MESSAGES: u64 = 0x464d_5347;
+    pub const LOG: u64 = 0x4d41_494c;
+    pub const SEND: u64 = 0x5345_4e44;
+    pub const PAGES: u64 = 0x5041_4745;
+    pub const TAKE: u64 = 0x5441_4b45;
+    pub const ENABLE: u64 = 0x454e_4142;
+    pub const CAME: u64 = 0x4341_4d45;
+    pub const ARM: u64 = 0x4152_4d21;
+    pub const REST: u64 = 0x5245_5354;
+    pub const HEED: u64 = 0x4845_4544;
 }
 
 /// What `FORWARD` changes the target's answer by.
@@ -181,13 +224,45 @@ pub fn ask_until_free(form: Form, to: u64, words: &[u64]) -> Registers {
     }
 }
 
+/// Goes on with a partition when it is interrupted or has given its cycles away, until something else comes of it.
+fn to_the_end(mut registers: Registers) -> Registers {
+    /// More than anything takes that ends at all.
+    const TURNS: usize = 100_000;
+    for _ in 0..TURNS {
+        let Ok(FuncId::Interrupt32 | FuncId::Yield32) = FuncId::try_from(registers[0] as u32) else { break };
+        gic::take();
+        registers = ffa::call(FuncId::Run32, [registers[1]]);
+    }
+    registers
+}
+
+/// As [`ask`], and goes on with the partition to the end.
+pub fn ask_to_the_end(form: Form, to: u64, words: &[u64]) -> Registers {
+    to_the_end(ask(form, to, words))
+}
+
+/// Words 1 to 4 of the answer to a command, which must be done in the end.
+pub fn told(what: &'static str, partition: &Partition, words: &[u64]) -> Result<[u64; 4], Failure> {
+    let form = Form::Direct64;
+    let answer = ask_to_the_end(form, partition.id, words);
+    ffa::expect_function(what, &answer, form.functions().1)?;
+    expect(what, answer[form.first()], 0)?;
+    Ok([answer[4], answer[5], answer[6], answer[7]])
+}
+
+/// Runs a partition's context here until it waits for messages.
+pub fn run_until_it_waits(partition: &Partition) -> Outcome {
+    let left = to_the_end(ffa::call(FuncId::Run32, [partition.here()]));
+    ffa::expect_function("FFA_MSG_WAIT", &left, FuncId::MsgWait32)
+}
+
 /// Has a partition make a call with these registers from x0 on; x0-x7 of what came of it.
 pub fn call_of(partition: &Partition, registers: &[u64]) -> Result<[u64; 8], Failure> {
     let mut words = [0; 14];
     words[0] = command::CALL;
     words[1..=registers.len()].copy_from_slice(registers);
     let form = *partition.forms().last().expect("each takes one form at least");
-    let answer = ask(form, partition.id, &words);
+    let answer = ask_to_the_end(form, partition.id, &words);
     ffa::expect_function("the answer about the call", &answer, form.functions().1)?;
     let mut results = [0; 8];
     let words = &answer[form.first() + 1..18];

@@ -3,7 +3,7 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
-use crate::{pe, timer};
+use crate::{gic, pe};
 
 /// log2 of the bytes of a stack.
 const STACK_SHIFT: usize = 15;
@@ -115,7 +115,7 @@ extern "C" fn exception(kind: u64, interrupted: &mut Interrupted) {
             interrupted.x[1] = syndrome;
             interrupted.elr += 4;
         }
-        IRQ => timer::interrupted(),
+        IRQ => gic::interrupted(),
         _ => panic!(
             "exception {kind} on PE {}: ESR {syndrome:#x}, FAR {address:#x}, ELR {:#x}",
             pe::index(),

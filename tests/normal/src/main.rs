@@ -7,12 +7,16 @@ mod bench;
 mod console;
 mod demo;
 mod ffa;
+mod gic;
 mod image;
+mod mail;
+mod notifications;
 mod outcome;
 mod pe;
 mod random;
 mod registers;
 mod request;
+mod scheduler;
 mod system;
 mod tests;
 mod timer;
@@ -25,24 +29,30 @@ use smccc::{Smc, psci};
 
 /// Where the first PE comes from the entry.
 extern "C" fn primary() -> ! {
-    timer::start(pe::count());
-    timer::start_pe();
+    gic::start(pe::count());
+    gic::start_pe();
     let request = request::read();
-    if let Request::Bench = request {
-        bench::run();
-        power_off();
+    match request {
+        Request::Bench => bench::run(),
+        Request::BenchOfTests => bench::run_of_tests(),
+        _ => test(&request),
     }
-    let wanted = if let Request::Alone(number) = request { tests::version(number) } else { ffa::VERSION };
+    power_off()
+}
+
+/// Runs the scenarios that are asked for.
+fn test(request: &Request) {
+    let wanted = if let Request::Alone(number) = request { tests::version(*number) } else { ffa::VERSION };
     let version = ffa::call(FuncId::Version, [wanted])[0] as u32;
     let seed = random::begin();
     println!("normal: {} PEs, FF-A {}.{}, seed {seed:#x}", pe::count(), version >> 16, version & 0xffff);
     (1..pe::count()).for_each(pe::turn_on);
     match request {
-        Request::Alone(number) => tests::run_alone(number),
+        Request::Alone(number) => tests::run_alone(*number),
         Request::Only => tests::run_only(),
-        Request::Scenarios | Request::Bench => tests::run_all(),
+        Request::Long => tests::run_long(),
+        _ => tests::run_all(),
     }
-    power_off()
 }
 
 fn power_off() -> ! {

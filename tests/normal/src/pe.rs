@@ -10,7 +10,7 @@ use spin::mutex::SpinMutex;
 use spin::once::Once;
 
 use crate::outcome::Outcome;
-use crate::{image, timer};
+use crate::{gic, image};
 
 /// The most PEs that the image has stacks for.
 pub const MAX: usize = 8;
@@ -88,23 +88,42 @@ pub fn on_all(work: fn() -> Outcome) -> Outcome {
         *other.lock() = Work::Do(work, count);
     }
     let mut end = run(work, count);
-    for other in &WORK[1..count] {
-        let outcome = loop {
-            let mut other = other.lock();
-            if let Work::Done(outcome) = *other {
-                *other = Work::Nothing;
-                break outcome;
-            }
-            drop(other);
-            core::hint::spin_loop();
-        };
-        end = end.and(outcome);
+    for other in 1..count {
+        end = end.and(self::end(other));
     }
     end
 }
 
-/// Waits for the others at the gate, and works.
+/// Has each PE but the first do `work`, one after the other; the first failure is what comes back.
+pub fn on_each_other(work: fn() -> Outcome) -> Outcome {
+    (1..count()).try_for_each(|pe| {
+        start(pe, work);
+        end(pe)
+    })
+}
+
+/// Has another PE begin with `work`; [`end`] must follow.
+pub fn start(pe: usize, work: fn() -> Outcome) {
+    GATE.store(0, Ordering::Release);
+    *WORK[pe].lock() = Work::Do(work, 1);
+}
+
+/// Waits until another PE has done its work.
+pub fn end(pe: usize) -> Outcome {
+    loop {
+        let mut work = WORK[pe].lock();
+        if let Work::Done(outcome) = *work {
+            *work = Work::Nothing;
+            return outcome;
+        }
+        drop(work);
+        core::hint::spin_loop();
+    }
+}
+
+/// Waits for the others at the gate, and works. What has come to this PE before is not for this work.
 fn run(work: fn() -> Outcome, count: usize) -> Outcome {
+    gic::take();
     GATE.fetch_add(1, Ordering::AcqRel);
     while GATE.load(Ordering::Acquire) < count {
         core::hint::spin_loop();
@@ -114,7 +133,7 @@ fn run(work: fn() -> Outcome, count: usize) -> Outcome {
 
 /// Where every PE but the first starts.
 pub extern "C" fn secondary(pe: usize) -> ! {
-    timer::start_pe();
+    gic::start_pe();
     STARTS[pe].fetch_add(1, Ordering::AcqRel);
     loop {
         let work = *WORK[pe].lock();

@@ -4,11 +4,16 @@
 const ADDRESS: usize = 0x60f0_0000;
 /// "BENCHFNI".
 const BENCH: u64 = 0x4245_4e43_4846_4e49;
+/// "BENCHTST".
+const BENCH_OF_TESTS: u64 = 0x4245_4e43_4854_5354;
 /// "ALON" in the upper half; the lower half is a number.
 const ALONE: u64 = 0x414c_4f4e;
 
 /// "ONLYECHO".
 const ONLY: u64 = 0x4f4e_4c59_4543_484f;
+
+/// "LONGSOAK".
+const LONG: u64 = 0x4c4f_4e47_534f_414b;
 
 /// What is to be done.
 pub enum Request {
@@ -18,8 +23,12 @@ pub enum Request {
     Alone(usize),
     /// What there is to try where the manifests have one partition only, with echo's image.
     Only,
-    /// The calls of the bench.
+    /// The soaks, for long.
+    Long,
+    /// The calls of the bench that need no partitions but the product's.
     Bench,
+    /// The others.
+    BenchOfTests,
 }
 
 /// Reads the word.
@@ -27,7 +36,9 @@ pub fn read() -> Request {
     // SAFETY: it is aligned memory that nothing else uses.
     match unsafe { (ADDRESS as *const u64).read_volatile() } {
         BENCH => Request::Bench,
+        BENCH_OF_TESTS => Request::BenchOfTests,
         ONLY => Request::Only,
+        LONG => Request::Long,
         word if word >> 32 == ALONE => Request::Alone(word as u32 as usize),
         _ => Request::Scenarios,
     }

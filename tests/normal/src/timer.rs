@@ -1,51 +1,14 @@
-//! A Normal-world interrupt to preempt partitions with: this PE's EL2 physical timer.
+//! A Normal-world interrupt to preempt partitions with: this PE's EL2 physical timer. And time itself.
 
 use core::arch::asm;
-use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use arm_gic::gicv3::registers::{Gicd, GicrSgi};
-use arm_gic::gicv3::{GicCpuInterface, GicV3};
-use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
-use spin::mutex::SpinMutex;
+use crate::{gic, pe};
 
-use crate::pe;
-
-/// QEMU virt's GICv3.
-const DISTRIBUTOR: usize = 0x800_0000;
-const REDISTRIBUTORS: usize = 0x80a_0000;
-/// The EL2 physical timer's interrupt: INTID 26 (Arm BSA).
-const INTERRUPT: IntId = IntId::ppi(10);
-
-static GIC: SpinMutex<Option<GicV3<'static>>> = SpinMutex::new(None);
 /// How many timer interrupts each PE took.
 static TAKEN: [AtomicU64; pe::MAX] = [const { AtomicU64::new(0) }; pe::MAX];
 
-/// Sets up the GIC for the Normal world, once.
-pub fn start(pes: usize) {
-    let distributor = NonNull::new(DISTRIBUTOR as *mut Gicd).expect("not null");
-    let redistributors = NonNull::new(REDISTRIBUTORS as *mut GicrSgi).expect("not null");
-    // SAFETY: these are the GIC's registers, mapped as device memory, and no other driver of them exists here.
-    let gic = unsafe { GicV3::new(UniqueMmioPointer::new(distributor), redistributors, pes) };
-    let mut gic = gic.expect("a GICv3");
-    gic.distributor().enable_group1_non_secure(true);
-    *GIC.lock() = Some(gic);
-}
-
-/// Lets the timer interrupt this PE.
-pub fn start_pe() {
-    let pe = pe::index();
-    GicCpuInterface::enable_system_register_el2(true);
-    let mut gic = GIC.lock();
-    let gic = gic.as_mut().expect("started");
-    gic.init_cpu(pe);
-    gic.set_interrupt_priority(INTERRUPT, Some(pe), 0x80).expect("a private interrupt of this PE");
-    gic.enable_interrupt(INTERRUPT, Some(pe), true).expect("a private interrupt of this PE");
-    GicCpuInterface::set_priority_mask(0xff);
-    GicCpuInterface::enable_group1(true);
-}
-
-/// The virtual count, and its frequency in Hz.
+/// The physical count, and its frequency in Hz.
 pub fn now() -> (u64, u64) {
     let (count, frequency);
     // SAFETY: reads two registers and changes nothing.
@@ -56,9 +19,22 @@ pub fn now() -> (u64, u64) {
     (count, frequency)
 }
 
+/// So many microseconds as a difference of counts.
+pub fn ticks(microseconds: u64) -> u64 {
+    now().1 / 1_000_000 * microseconds
+}
+
+/// Lets so many microseconds pass.
+pub fn wait(microseconds: u64) {
+    let end = now().0 + ticks(microseconds);
+    while now().0 < end {
+        core::hint::spin_loop();
+    }
+}
+
 /// Makes the interrupt pending after `microseconds`.
 pub fn arm(microseconds: u64) {
-    let ticks = now().1 / 1_000_000 * microseconds;
+    let ticks = ticks(microseconds);
     // SAFETY: the EL2 timer is this image's; its interrupt is handled.
     unsafe {
         asm!("msr cnthp_tval_el2, {}", "msr cnthp_ctl_el2, {}", "isb", in(reg) ticks, in(reg) 1_u64,
@@ -72,22 +48,15 @@ pub fn disarm() {
     unsafe { asm!("msr cnthp_ctl_el2, xzr", "isb", options(nomem, nostack)) };
 }
 
-/// Takes a pending interrupt, if there is one: whether there was.
+/// Takes a pending interrupt of the timer, if there is one, and whatever else pends: whether there was.
 pub fn take() -> bool {
     let before = TAKEN[pe::index()].load(Ordering::Relaxed);
-    // SAFETY: the vectors handle what comes; the memory that the handler changes is atomic.
-    unsafe { asm!("msr daifclr, #2", "isb", "msr daifset, #2", options(nostack)) };
+    gic::take();
     TAKEN[pe::index()].load(Ordering::Relaxed) != before
 }
 
-/// The vectors' way to handle an IRQ.
-pub fn interrupted() {
-    // Before the timer is off: its interrupt is a level, and goes away with it.
-    let acknowledged = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1);
+/// The interrupt has come.
+pub fn expired() {
     disarm();
-    if let Some(id) = acknowledged {
-        assert!(id == INTERRUPT, "only the timer's interrupt is enabled");
-        GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
-        TAKEN[pe::index()].fetch_add(1, Ordering::Relaxed);
-    }
+    TAKEN[pe::index()].fetch_add(1, Ordering::Relaxed);
 }

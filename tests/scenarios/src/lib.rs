@@ -4,15 +4,19 @@
 //! image repeats on the target have the same names there.
 
 mod buffers;
+pub mod messages;
+pub mod notifications;
 mod pe;
+mod scheduler;
+mod seen;
 mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use manager::config::Own;
+use manager::config::{Own, PartitionConfig, SpmcManifest};
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Conduit;
-use manager::fakes::Machine;
+use manager::fakes::{Machine, Watched};
 use manager::hardware::Memory;
 use manager::manifest;
 use manager::memory::page::{Pa, PageRange, Space};
@@ -20,7 +24,10 @@ use manager::memory::space::Pool;
 use manager::memory::table::TableFrame;
 use manager::spmc::Spmc;
 
+pub use buffers::vm_tx;
 pub use pe::{Pe, Place};
+pub use scheduler::Scheduler;
+pub use seen::{Message, Notified, Seen, wait};
 pub use sources::{Blobs, Sources};
 
 /// The FF-A versions that are served, as FFA_VERSION has them.
@@ -57,6 +64,8 @@ pub mod id {
     pub const SUCCESS: u64 = Named::Success32 as u64;
     /// FFA_INTERRUPT.
     pub const INTERRUPT: u64 = Named::Interrupt32 as u64;
+    /// FFA_SUCCESS, 64-bit.
+    pub const SUCCESS64: u64 = Named::Success64 as u64;
     /// FFA_VERSION.
     pub const VERSION: u64 = Named::Version as u64;
     /// FFA_FEATURES.
@@ -75,8 +84,48 @@ pub mod id {
     pub const REQUEST2: u64 = Named::MsgSendDirectReq64_2 as u64;
     /// FFA_MSG_SEND_DIRECT_RESP2.
     pub const RESPONSE2: u64 = Named::MsgSendDirectResp64_2 as u64;
+    /// FFA_RXTX_MAP, 64-bit.
+    pub const RXTX_MAP: u64 = Named::RxTxMap64 as u64;
+    /// FFA_RXTX_UNMAP.
+    pub const RXTX_UNMAP: u64 = Named::RxTxUnmap as u64;
+    /// FFA_RX_RELEASE.
+    pub const RX_RELEASE: u64 = Named::RxRelease as u64;
+    /// FFA_RX_ACQUIRE.
+    pub const RX_ACQUIRE: u64 = Named::RxAcquire as u64;
+    /// FFA_MSG_SEND2.
+    pub const SEND2: u64 = Named::MsgSend2 as u64;
+    /// FFA_NOTIFICATION_BITMAP_CREATE.
+    pub const BITMAP_CREATE: u64 = Named::NotificationBitmapCreate as u64;
+    /// FFA_NOTIFICATION_BITMAP_DESTROY.
+    pub const BITMAP_DESTROY: u64 = Named::NotificationBitmapDestroy as u64;
+    /// FFA_NOTIFICATION_BIND.
+    pub const BIND: u64 = Named::NotificationBind as u64;
+    /// FFA_NOTIFICATION_UNBIND.
+    pub const UNBIND: u64 = Named::NotificationUnbind as u64;
+    /// FFA_NOTIFICATION_SET.
+    pub const SET: u64 = Named::NotificationSet as u64;
+    /// FFA_NOTIFICATION_GET.
+    pub const GET: u64 = Named::NotificationGet as u64;
+    /// FFA_NOTIFICATION_INFO_GET, 32-bit.
+    pub const INFO_GET: u64 = Named::NotificationInfoGet32 as u64;
+    /// FFA_NOTIFICATION_INFO_GET, 64-bit.
+    pub const INFO_GET64: u64 = Named::NotificationInfoGet64 as u64;
     /// FFA_NORMAL_WORLD_RESUME.
     pub const NORMAL_WORLD_RESUME: u64 = Named::NormalWorldResume32 as u64;
+}
+
+/// Hypercalls of partitions for their virtual interrupts.
+pub mod hypercall {
+    /// HF_INTERRUPT_ENABLE.
+    pub const ENABLE: u64 = 0xFF03;
+    /// HF_INTERRUPT_GET.
+    pub const GET: u64 = 0xFF04;
+    /// HF_INTERRUPT_DEACTIVATE.
+    pub const DEACTIVATE: u64 = 0xFF08;
+    /// What HF_INTERRUPT_GET answers where none is pending.
+    pub const NONE: u64 = 0xFFFF_FFFF;
+    /// What the others answer where they refuse.
+    pub const REFUSED: u64 = u64::MAX;
 }
 
 /// w2 of FFA_ERROR.
@@ -99,6 +148,8 @@ pub mod code {
     pub const DENIED: u64 = word(FfaError::Denied);
     /// RETRY.
     pub const RETRY: u64 = word(FfaError::Retry);
+    /// NO_DATA.
+    pub const NO_DATA: u64 = word(FfaError::NoData);
     /// ABORTED.
     pub const ABORTED: u64 = word(FfaError::Aborted);
 }
@@ -115,6 +166,8 @@ pub struct World {
     pub spmc: Spmc,
     /// x0-x17 of each context that is not on a PE.
     contexts: Mutex<Vec<(VcpuId, [u64; 18])>>,
+    /// The registers of each context, which are in one place at a time.
+    registers: Vec<(VcpuId, Watched)>,
     machine: Machine,
     frames: &'static [TableFrame],
 }
@@ -128,6 +181,57 @@ fn frames(count: usize) -> &'static [TableFrame] {
     match unused.iter().position(|frames| frames.len() >= count) {
         Some(place) => unused.swap_remove(place),
         None => (0..count).map(|_| TableFrame::new()).collect::<Vec<_>>().leak(),
+    }
+}
+
+/// What the SPMC has for itself.
+fn own() -> Own {
+    let memory = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
+    Own { memory, devices: Vec::new() }
+}
+
+impl Blobs {
+    /// The SPMC manifest, and a machine in whose memory the packages are.
+    fn load(&self) -> (SpmcManifest, Machine) {
+        let manifest = manifest::spmc::parse(&self.spmc).expect("the SPMC manifest is good");
+        let mut machine = machine(&manifest);
+        for (address, package) in &self.packages {
+            machine.write(Pa::secure(*address), package).expect("a package lies in memory");
+        }
+        (manifest, machine)
+    }
+}
+
+/// The machine that a manifest tells of.
+fn machine(manifest: &SpmcManifest) -> Machine {
+    let ranges: Vec<PageRange> = manifest.memory.iter().filter(|m| !m.device).map(|m| m.range).collect();
+    Machine::new(&ranges)
+}
+
+/// What a world is made of again and again, read from the manifests once.
+pub struct Plan {
+    manifest: SpmcManifest,
+    partitions: Vec<PartitionConfig>,
+}
+
+impl Plan {
+    /// A machine with these manifests.
+    ///
+    /// # Panics
+    /// If they cannot be read.
+    #[must_use]
+    pub fn new(sources: &Sources) -> Self {
+        let (manifest, mut machine) = sources.compile().load();
+        let partitions = manifest::load(&manifest, &own(), &mut machine).expect("the machine is fit");
+        Self { manifest, partitions }
+    }
+
+    /// Such a machine, on which nothing has started.
+    #[must_use]
+    pub fn world(&self) -> Arc<World> {
+        World::with(machine(&self.manifest), self.partitions.len(), |pool, machine| {
+            Spmc::of(&self.manifest, self.partitions.clone(), pool, machine)
+        })
     }
 }
 
@@ -162,19 +266,22 @@ impl World {
     /// If the SPMC manifest cannot be read.
     #[must_use]
     pub fn loaded_by(blobs: &Blobs, logical: &[[u64; 3]]) -> Arc<Self> {
-        let spmc = manifest::spmc::parse(&blobs.spmc).expect("the SPMC manifest is good");
-        let ranges: Vec<PageRange> = spmc.memory.iter().filter(|m| !m.device).map(|m| m.range).collect();
-        let mut machine = Machine::new(&ranges);
+        let (manifest, machine) = blobs.load();
         machine.set_logical(logical);
-        for (address, package) in &blobs.packages {
-            machine.write(Pa::secure(*address), package).expect("a package lies in memory");
-        }
-        let own = PageRange::new(Space::Secure, 0xe10_0000, 0x100).expect("1 MB");
-        let own = Own { memory: own, devices: Vec::new() };
-        let frames = frames(32 * blobs.packages.len());
-        let pool = Pool::new(frames, 0xe18_0000);
-        let spmc = Spmc::new(&spmc, &own, &pool, &mut machine).expect("the machine is fit");
-        Arc::new(Self { spmc, contexts: Mutex::default(), machine, frames })
+        Self::with(machine, blobs.packages.len(), |pool, machine| {
+            Spmc::new(&manifest, &own(), pool, machine).expect("the machine is fit")
+        })
+    }
+
+    fn with(
+        mut machine: Machine,
+        partitions: usize,
+        manager: impl FnOnce(&Pool, &mut Machine) -> Spmc,
+    ) -> Arc<Self> {
+        let frames = frames(32 * partitions);
+        let spmc = manager(&Pool::new(frames, 0xe18_0000), &mut machine);
+        let registers = spmc.contexts().map(|(context, _)| (context, Watched::default())).collect();
+        Arc::new(Self { spmc, contexts: Mutex::default(), registers, machine, frames })
     }
 
     /// PE `index`, just turned on.
@@ -194,10 +301,12 @@ impl World {
         let mut pe = self.pe(index);
         let mut place = pe.turn_on();
         while let Place::Partition(_) = place {
+            pe.enable_devices();
             place = pe.call(&[id::MSG_WAIT]);
         }
         pe
     }
+
     /// A PE of each instance, on which a caller that speaks `version` is: the Normal world, `echo` that calls by HVC,
     /// and `echo` that calls by SMC. Nobody in the Normal world speaks a version above 1.2.
     #[must_use]

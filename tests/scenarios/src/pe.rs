@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use manager::endpoint::{CpuId, VcpuId};
-use manager::exit::{Conduit, Deliver, Exit, Fault, Frame, Next};
+use manager::exit::{Conduit, Deliver, Exit, Fault, Frame, Lines, Next, TimerRegister};
 use manager::fakes::Machine;
 use manager::spmc::Cpu;
+use manager::state::ModelKind;
 
-use crate::{World, code, id};
+use crate::{World, code, hypercall, id};
 
 /// Where a PE is after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,74 @@ impl Pe {
         self.go_unsettled(Exit::Call(self.conduit))
     }
 
+    /// The partition on this PE makes a hypercall: x0.
+    pub fn hypercall(&mut self, registers: &[u64]) -> u64 {
+        let (here, conduit) = (self.place(), self.conduit);
+        self.conduit = Conduit::Hvc;
+        assert_eq!(self.call(registers), here);
+        self.conduit = conduit;
+        self.frame.x[0]
+    }
+
+    /// The partition on this PE lets the interrupts of its devices through, by virtual IRQ.
+    pub fn enable_devices(&mut self) {
+        let Some(vcpu) = self.current else { return };
+        let world = self.world.clone();
+        let partition = world.spmc.partitions().find(|one| one.config().index == vcpu.partition());
+        let devices = partition.into_iter().flat_map(|partition| &partition.config().devices);
+        for interrupt in devices.flat_map(|device| &device.interrupts) {
+            assert_eq!(self.hypercall(&[hypercall::ENABLE, interrupt.id.into(), 1, 0]), 0);
+        }
+    }
+
+    /// The partition on this PE takes the first of its interrupts, if it has one.
+    pub fn take(&mut self) -> Option<u64> {
+        Some(self.hypercall(&[hypercall::GET])).filter(|id| *id != hypercall::NONE)
+    }
+
+    /// The partition on this PE takes this interrupt, which is the first of its, and has handled it.
+    ///
+    /// # Panics
+    /// If another one is the first.
+    #[track_caller]
+    pub fn handle(&mut self, interrupt: u64) {
+        assert_eq!(self.take(), Some(interrupt));
+        assert_eq!(self.hypercall(&[hypercall::DEACTIVATE, interrupt, interrupt]), 0);
+    }
+
+    /// The virtual interrupt lines of the partition on this PE.
+    #[must_use]
+    pub const fn lines(&self) -> Lines {
+        self.cpu.lines()
+    }
+
+    /// A physical interrupt takes the PE, wherever it is.
+    pub fn come(&mut self) -> Place {
+        if self.current.is_some() { self.interrupt() } else { self.normal(&[id::INTERRUPT]) }
+    }
+
+    /// The kick that this PE was given comes, if it was. Whether it was.
+    pub fn take_kick(&mut self) -> bool {
+        let is_kicked = self.machine.take_kick(self.cpu.id());
+        if is_kicked {
+            self.machine.kicked = true;
+            self.come();
+        }
+        is_kicked
+    }
+
+    /// The counter goes on to `count`; if the timer of this PE is due by then, it interrupts.
+    pub fn advance(&mut self, count: u64) -> Place {
+        self.machine.set_count(count);
+        if self.machine.deadline <= count { self.come() } else { self.place() }
+    }
+
+    /// Whether the partition on this PE has to run whom its interrupt displaced.
+    #[must_use]
+    pub fn owes(&self) -> bool {
+        self.current.is_some() && self.cpu.model() == ModelKind::Owing
+    }
+
     /// The context that has left this PE and whose registers are not saved yet.
     #[must_use]
     pub fn unsettled(&self) -> Option<(u64, u64)> {
@@ -95,7 +164,8 @@ impl Pe {
     /// The image has saved the registers.
     pub fn settle(&mut self) {
         if let Some(left) = self.unsettled.take() {
-            self.world.spmc.settled(left);
+            self.touch_registers(left);
+            self.world.spmc.settled(&mut self.cpu, &mut self.machine, left);
         }
     }
 
@@ -110,6 +180,30 @@ impl Pe {
     pub fn fault(&mut self) -> Place {
         let fault = Fault { syndrome: 0x9200_0007, address: 0x1234, ipa: Some(0x1234), pc: 0xe20_4000 };
         self.go(Exit::Fault(&fault))
+    }
+
+    /// The partition on this PE waits for an interrupt by WFI, where that is a reason to come back.
+    pub fn idle(&mut self) -> Place {
+        let vcpu = self.current.expect("a partition is on this PE");
+        self.keep(vcpu);
+        self.go(Exit::Idle)
+    }
+
+    /// The partition on this PE reads a register of its timer.
+    #[must_use]
+    pub fn read_timer(&mut self, register: TimerRegister) -> u64 {
+        self.world.spmc.read_timer(&self.cpu, &mut self.machine, register)
+    }
+
+    /// The partition on this PE writes a register of its timer: its virtual interrupt lines.
+    pub fn write_timer(&mut self, register: TimerRegister, value: u64) -> Lines {
+        self.world.spmc.write_timer(&mut self.cpu, &mut self.machine, register, value)
+    }
+
+    /// The partition on this PE has its timer interrupt at this count.
+    pub fn set_timer(&mut self, count: u64) {
+        self.write_timer(TimerRegister::CompareValue, count);
+        self.write_timer(TimerRegister::Control, 1);
     }
 
     /// Registers x0-x7.
@@ -188,6 +282,16 @@ impl Pe {
         self.expect_error(code::ABORTED);
     }
 
+    pub(crate) const fn cpu(&self) -> CpuId {
+        self.cpu.id()
+    }
+
+    /// Which PE it is.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        self.cpu.id().get() as u64
+    }
+
     /// Where the PE is.
     #[must_use]
     pub fn place(&self) -> Place {
@@ -213,17 +317,20 @@ impl Pe {
         let next = self.world.spmc.step(&mut self.cpu, &mut self.machine, &mut self.frame, exit);
         let (target, deliver) = match next {
             Next::Normal(deliver) => (None, deliver),
-            Next::Partition { target, deliver } => (Some(target), deliver),
+            Next::Partition { target, deliver, .. } => (Some(target), deliver),
             Next::Start { target, pc } => {
                 self.started_at = Some(pc);
                 (Some(target), Deliver::Extended)
             }
         };
         if target != self.current {
+            if let Some(entered) = target {
+                self.touch_registers(entered);
+            }
             match self.current {
                 Some(left) => {
-                    // An interrupt has had all its registers kept before the step.
-                    if !matches!(exit, Exit::Interrupt) {
+                    // An interrupt and WFI have had all registers kept before the step.
+                    if !matches!(exit, Exit::Interrupt | Exit::Idle) {
                         self.keep(left);
                     }
                     self.unsettled = Some(left);
@@ -240,6 +347,12 @@ impl Pe {
         }
         self.current = target;
         self.place()
+    }
+
+    /// The registers of a context go into the PE, or have been saved.
+    fn touch_registers(&self, vcpu: VcpuId) {
+        let registers = self.world.registers.iter().find(|(id, _)| *id == vcpu);
+        registers.expect("every context has registers").1.touch();
     }
 
     fn kept(&self, vcpu: VcpuId) -> [u64; 18] {

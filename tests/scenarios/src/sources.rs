@@ -52,6 +52,17 @@ impl Sources {
         sources
     }
 
+    /// The files, but `echo` and `relay` speak this version, take notifications, and send and receive indirect messages.
+    #[must_use]
+    pub fn talking(version: u64) -> Self {
+        let mut sources = Self::speaking(version);
+        for source in [&mut sources.echo, &mut sources.relay] {
+            Self::set(source, "messaging-method", if version < V1_2 { "<0x7>" } else { "<0x607>" });
+            Self::set(source, "notification-support", "");
+        }
+        sources
+    }
+
     /// Changes one place of a source, which must be there.
     ///
     /// # Panics

@@ -4,6 +4,8 @@
 //! asserts on ordinary input and drops fields. Payload registers are never decoded at all.
 
 mod info;
+mod message;
+mod notifications;
 mod rxtx;
 
 use arm_ffa::{FfaError, FuncId};
@@ -15,6 +17,8 @@ use crate::exit::Frame;
 pub use info::{
     DESCRIPTORS_IN_REGISTERS, PartitionDescriptor, ask_for_partitions, partition_registers, partitions_told,
 };
+pub use message::{MESSAGE_HEADER_SIZE, MessageHeader};
+pub use notifications::{Notified, Waiting, bitmap, notified};
 pub use rxtx::{BUFFERS_SIZE, Buffers, BuffersError};
 
 /// FF-A 1.0.
@@ -163,9 +167,18 @@ pub fn handle_interrupt(frame: &mut Frame, id: u32) {
     answer(frame, [FuncId::Interrupt32 as u64, 0, id.into()]);
 }
 
-/// FFA_YIELD: `vcpu` wants to be run again after the time in w2 and w3 (nanoseconds, low word first).
-pub fn yielded(frame: &mut Frame, vcpu: VcpuId, timeout: [u64; 2]) {
-    answer(frame, [FuncId::Yield32 as u64, vcpu.target_information(), timeout[0], timeout[1]]);
+/// FFA_YIELD: `vcpu` wants to be run again after the time in w2 and w3: nanoseconds, low word first, and
+/// at most 2^63 - 1 of them.
+pub fn yielded(frame: &mut Frame, vcpu: VcpuId, timeout: u64) {
+    let timeout = timeout.min(i64::MAX as u64);
+    let (low, high) = (timeout & 0xFFFF_FFFF, timeout >> 32);
+    answer(frame, [FuncId::Yield32 as u64, vcpu.target_information(), low, high]);
+}
+
+/// The timeout of FFA_YIELD: w2 and w3, low word first.
+#[must_use]
+pub fn timeout(frame: &Frame) -> u64 {
+    bitmap(frame, 2)
 }
 
 /// FFA_NORMAL_WORLD_RESUME, to the SPMD.

@@ -2,14 +2,16 @@
 
 use arm_ffa::FfaError;
 
+use super::party::Party;
+use super::schedule::{self, When};
 use super::{Caller, Entry, Outcome};
 use crate::abi::{self, Buffers, V1_2};
 use crate::endpoint::EndpointId;
 use crate::hardware::{AccessFault, Hardware};
 use crate::memory::page::{Attributes, PAGE_SIZE, Pa, PageRange, Space};
-use crate::order::{self, Lock};
-use crate::state::mailbox::{Mailbox, RxError};
-use crate::state::normal::VmError;
+use crate::state::inbox::Receiver;
+use crate::state::mailbox::{BufferError, Filled};
+use crate::state::notifications::Scope;
 
 /// The largest buffer: a 64 KB page of the Normal world's kernel.
 const MAX_PAGES: u64 = 16;
@@ -39,7 +41,7 @@ fn map(at: &mut Entry<'_>, tx: u64, rx: u64, pages: u64) -> Outcome {
     if tx.overlaps(&rx) {
         return Err(FfaError::InvalidParameters);
     }
-    let accepted = mailbox(at).lock(&mut at.held).0.map(tx, rx);
+    let accepted = own(at).lock(&mut at.held).0.mailbox.map(tx, rx);
     if accepted { at.done() } else { Err(FfaError::Denied) }
 }
 
@@ -63,7 +65,7 @@ fn buffer(at: &Entry<'_>, (address, pages): (u64, u64), rights: Attributes) -> R
 
 /// FFA_RXTX_MAP of a hypervisor for one of its VMs: the descriptor is in its own TX buffer (FF-A 1.2, 13.5.2).
 fn map_for_vm(at: &mut Entry<'_>) -> Outcome {
-    let tx = mailbox(at).lock(&mut at.held).0.tx().ok_or(FfaError::InvalidParameters)?;
+    let tx = own(at).lock(&mut at.held).0.mailbox.tx().ok_or(FfaError::InvalidParameters)?;
     // Copied in once: the hypervisor may change it meanwhile.
     let mut bytes = [0; abi::BUFFERS_SIZE];
     at.hw.read(tx.base(), &mut bytes).map_err(|AccessFault| FfaError::Aborted)?;
@@ -77,8 +79,13 @@ fn map_for_vm(at: &mut Entry<'_>) -> Outcome {
     if tx.overlaps(&rx) {
         return Err(FfaError::InvalidParameters);
     }
-    at.spmc.normal().vms.lock(&mut at.held).0.map(vm, tx, rx)?;
-    at.done()
+    let normal = at.spmc.normal();
+    let accepted = {
+        let (mut registry, mut held) = normal.registry().lock(&mut at.held);
+        let endpoint = normal.enter(&mut registry, vm).ok_or(FfaError::NoMemory)?;
+        endpoint.receiver.lock(&mut held).0.mailbox.map(tx, rx)
+    };
+    if accepted { at.done() } else { Err(FfaError::Denied) }
 }
 
 /// Whether the id is one that a Normal-world VM can have.
@@ -89,21 +96,33 @@ fn is_vm(id: EndpointId) -> bool {
 /// FFA_RXTX_UNMAP: w1 bits 31:16 the VM that a hypervisor speaks for, or 0 for itself.
 pub fn unmap(at: &mut Entry<'_>) -> Outcome {
     let (vm, reserved) = abi::endpoints(at.frame);
-    match spoken_for(at, vm, reserved)? {
-        None => mailbox(at).lock(&mut at.held).0.unmap(),
-        Some(vm) => at.spmc.normal().vms.lock(&mut at.held).0.unmap(vm),
+    let party = spoken_for(at, vm, reserved)?;
+    // Whoever waits for RX to be free tries again, and learns what has become of it.
+    match party {
+        // A VM whose buffers go away may have nothing left here.
+        Party::Normal(endpoint, _) => {
+            let normal = at.spmc.normal();
+            let (mut registry, mut held) = normal.registry().lock(&mut at.held);
+            endpoint.receiver.change(&mut held, |inbox| {
+                let unmapped = inbox.mailbox.unmap();
+                normal.leave(&mut registry, endpoint, inbox);
+                unmapped
+            })
+        }
+        Party::Partition(partition) => {
+            partition.receiver().change(&mut at.held, |inbox| inbox.mailbox.unmap())
+        }
     }?;
+    // What is not there is not full.
+    tell_free(at, party.receiver());
     at.done()
 }
 
 /// FFA_RX_RELEASE: w1 bits 15:0 the VM that a hypervisor speaks for, or 0 for itself.
 pub fn rx_release(at: &mut Entry<'_>) -> Outcome {
     let (reserved, vm) = abi::endpoints(at.frame);
-    let released = match spoken_for(at, vm, reserved)? {
-        None => release_rx(at),
-        Some(vm) => of_vm(at, vm, Mailbox::release_rx),
-    };
-    released.map_err(denied)?;
+    let party = spoken_for(at, vm, reserved)?;
+    release(at, party).map_err(denied)?;
     at.done()
 }
 
@@ -113,37 +132,56 @@ pub fn rx_acquire(at: &mut Entry<'_>) -> Outcome {
     if reserved != EndpointId::NORMAL || !is_vm(vm) {
         return Err(FfaError::InvalidParameters);
     }
-    of_vm(at, vm, Mailbox::acquire_rx).map_err(denied)?;
+    let party = Party::find(at, vm).ok_or(FfaError::InvalidParameters)?;
+    party.receiver().lock(&mut at.held).0.mailbox.acquire_rx().map_err(denied)?;
     at.done()
 }
 
-/// The VM that the caller speaks for, if not for itself: only a hypervisor does.
-fn spoken_for(at: &Entry<'_>, vm: EndpointId, reserved: EndpointId) -> Result<Option<EndpointId>, FfaError> {
-    let for_itself = vm == EndpointId::NORMAL;
-    let may = for_itself || (is_vm(vm) && matches!(at.caller, Caller::Normal));
-    if !may || reserved != EndpointId::NORMAL {
+/// Whose buffers are meant: the caller's own, or a VM's that it speaks for, which only a hypervisor does.
+fn spoken_for<'a>(at: &Entry<'a>, vm: EndpointId, reserved: EndpointId) -> Result<Party<'a>, FfaError> {
+    if reserved != EndpointId::NORMAL {
         return Err(FfaError::InvalidParameters);
     }
-    Ok(Some(vm).filter(|_| !for_itself))
-}
-
-/// Does this with the buffers of a VM.
-fn of_vm(
-    at: &mut Entry<'_>,
-    vm: EndpointId,
-    change: fn(&mut Mailbox) -> Result<(), RxError>,
-) -> Result<(), RxError> {
-    at.spmc.normal().vms.lock(&mut at.held).0.get(vm).map_or(Err(RxError::Unmapped), change)
+    let party = match at.caller {
+        _ if vm == EndpointId::NORMAL => Some(Party::caller(at)),
+        Caller::Normal => Party::spoken_for(at, vm),
+        Caller::Partition(..) => None,
+    };
+    party.ok_or(FfaError::InvalidParameters)
 }
 
 /// The code for a buffer that the caller does not own, where that is a matter of right and not of time.
-fn denied(error: RxError) -> FfaError {
-    if error == RxError::NotOwner { FfaError::Denied } else { error.into() }
+fn denied(error: BufferError) -> FfaError {
+    if error == BufferError::NotOwner { FfaError::Denied } else { error.into() }
 }
 
-/// The caller gives its RX buffer back.
-pub fn release_rx(at: &mut Entry<'_>) -> Result<(), RxError> {
-    mailbox(at).lock(&mut at.held).0.release_rx()
+/// A party gives its RX buffer back.
+fn release(at: &mut Entry<'_>, party: Party<'_>) -> Result<(), BufferError> {
+    let is_awaited = {
+        let (mut inbox, _held) = party.receiver().lock(&mut at.held);
+        inbox.mailbox.release_rx()?;
+        inbox.is_awaited()
+    };
+    if is_awaited {
+        tell_free(at, party.receiver());
+    }
+    Ok(())
+}
+
+/// The caller waits, and gives its RX buffer back by that; one that is empty, was never mapped, or holds a message that
+/// the caller does not know of needs no release.
+pub fn release_rx(at: &mut Entry<'_>) {
+    let _ = release(at, Party::caller(at));
+}
+
+/// An RX buffer is free: partitions that want to know are told.
+#[cold]
+pub fn tell_free(at: &mut Entry<'_>, receiver: &Receiver) {
+    let refused = receiver.lock(&mut at.held).0.forget();
+    for partition in refused.filter_map(|index| at.spmc.partition(index)) {
+        let changed = partition.receiver().change(&mut at.held, |inbox| inbox.notifications.set_rx_free());
+        schedule::announce(at, Party::Partition(partition), Scope::Global, changed, When::Now);
+    }
 }
 
 /// Has `write` put `size` bytes into the caller's RX buffer, at the address that it gets. What is there then
@@ -153,40 +191,33 @@ pub fn fill_rx(
     size: u64,
     write: impl FnOnce(&mut dyn Hardware, Pa) -> Result<(), AccessFault>,
 ) -> Result<(), FfaError> {
-    let mailbox = mailbox(at);
-    let (rx, capacity) = mailbox.lock(&mut at.held).0.claim_rx()?;
-    let outcome = if size <= capacity {
-        write(at.hw, rx).map_err(|AccessFault| FfaError::Aborted)
+    let own = own(at);
+    let rx = own.lock(&mut at.held).0.mailbox.claim_rx()?;
+    let outcome = if size <= rx.bytes() {
+        write(at.hw, rx.base()).map_err(|AccessFault| FfaError::Aborted)
     } else {
         Err(FfaError::NoMemory)
     };
-    mailbox.lock(&mut at.held).0.settle_rx(outcome.is_ok());
+    let filled = if outcome.is_ok() { Filled::Silently } else { Filled::Not };
+    own.lock(&mut at.held).0.settle_rx(filled);
+    if filled == Filled::Not {
+        tell_free(at, own);
+    }
     outcome
 }
 
-impl From<RxError> for FfaError {
-    fn from(error: RxError) -> Self {
+impl From<BufferError> for FfaError {
+    fn from(error: BufferError) -> Self {
         match error {
-            RxError::Unmapped => Self::InvalidParameters,
-            RxError::NotOwner | RxError::Filling => Self::Busy,
+            BufferError::Unmapped => Self::InvalidParameters,
+            BufferError::NotOwner | BufferError::InUse => Self::Busy,
         }
     }
 }
 
-impl From<VmError> for FfaError {
-    fn from(error: VmError) -> Self {
-        match error {
-            VmError::Mapped => Self::Denied,
-            VmError::Full => Self::NoMemory,
-        }
-    }
-}
-
-fn mailbox<'a>(at: &Entry<'a>) -> &'a Lock<order::Partition, Mailbox> {
-    match at.caller {
-        Caller::Normal => &at.spmc.normal().mailbox,
-        Caller::Partition(partition, _) => partition.mailbox(),
-    }
+/// What the caller itself can receive.
+fn own<'a>(at: &Entry<'a>) -> &'a Receiver {
+    Party::caller(at).receiver()
 }
 
 const _: () = assert!(MAX_PAGES * PAGE_SIZE == 64 << 10);

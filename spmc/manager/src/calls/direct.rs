@@ -4,8 +4,9 @@
 //! exception are the framework messages about VMs (FF-A 1.2, 18.3), which the hypervisor sends to subscribers.
 
 use arm_ffa::FfaError;
+use uuid::Uuid;
 
-use super::{Caller, Entry, Outcome, cycles};
+use super::{Caller, Entry, Outcome, cycles, interrupts};
 use crate::abi::{self, V1_2};
 use crate::config::{AvailabilityMessages, Methods};
 use crate::endpoint::EndpointId;
@@ -24,10 +25,11 @@ pub fn request64(at: &mut Entry<'_>) -> Outcome {
     if abi::word(at.frame, 2) == 0 { request(at) } else { Err(FfaError::InvalidParameters) }
 }
 
-#[inline]
+#[inline(always)]
 fn request(at: &mut Entry<'_>) -> Outcome {
     let (source, receiver) = parties(at)?;
     permitted(at, receiver.methods(), Methods::RECEIVE_DIRECT, Methods::SEND_DIRECT)?;
+    admitted(receiver, source, Uuid::nil())?;
     enter(at, source, receiver, RequestKind::Direct, Deliver::Message)
 }
 
@@ -35,13 +37,9 @@ fn request(at: &mut Entry<'_>) -> Outcome {
 pub fn request2(at: &mut Entry<'_>) -> Outcome {
     let (source, receiver) = parties(at)?;
     let uuid = abi::uuid64(at.frame, 2);
-    let offered = if uuid.is_nil() {
-        receiver.methods()
-    } else {
-        let services = &receiver.config().services;
-        services.iter().find(|service| service.uuid == uuid).ok_or(FfaError::InvalidParameters)?.methods
-    };
+    let offered = receiver.offers(uuid).ok_or(FfaError::InvalidParameters)?;
     permitted(at, offered, Methods::RECEIVE_DIRECT2, Methods::SEND_DIRECT2)?;
+    admitted(receiver, source, uuid)?;
     if receiver.version().get() < V1_2 {
         return Err(FfaError::Denied);
     }
@@ -89,6 +87,13 @@ fn permitted(at: &Entry<'_>, offered: Methods, receive: Methods, send: Methods) 
     if may_send && offered.contains(receive) { Ok(()) } else { Err(FfaError::Denied) }
 }
 
+/// Whether the receiver's manifest admits this sender's messages to this service; framework messages are not its to
+/// refuse.
+#[inline]
+fn admitted(receiver: &Partition, source: EndpointId, uuid: Uuid) -> Result<(), FfaError> {
+    if receiver.admits(source, uuid) { Ok(()) } else { Err(FfaError::Denied) }
+}
+
 /// Claims the receiver's context for this PE (may be refused), then blocks the caller (cannot fail).
 fn enter(
     at: &mut Entry<'_>,
@@ -109,7 +114,7 @@ fn enter(
         Caller::Partition(_, vcpu) => Requester::Partition(vcpu),
     };
     let on = at.cpu.id();
-    context.vcpu().lock(&mut at.held).0.claim(on, Request { from, kind })?;
+    let is_quiet = context.vcpu().lock(&mut at.held).0.claim(on, Request { from, kind })?;
     match at.caller {
         Caller::Partition(partition, vcpu) => partition.vcpu(vcpu).lock(&mut at.held).0.call(),
         // What EL3 asks for runs in SPMC-scheduled mode: the Normal world's interrupts wait (FF-A 1.2, 9.3).
@@ -119,7 +124,8 @@ fn enter(
     if receiver.queues_normal_interrupts() {
         at.hold_normal_for(target);
     }
-    Ok(at.to_partition(target, ModelKind::Direct, deliver))
+    let lines = cycles::entered(at, receiver, context, is_quiet);
+    Ok(at.to_partition(target, ModelKind::Direct, lines, deliver))
 }
 
 /// FFA_MSG_SEND_DIRECT_RESP, 32-bit: w1 source and destination, w3-w7 the payload; w2 is zero, or says which framework
@@ -158,8 +164,15 @@ fn answer(at: &mut Entry<'_>, kind: RequestKind, deliver: Deliver) -> Outcome {
     if source != partition.id() {
         return Err(FfaError::InvalidParameters);
     }
-    let requester = partition.vcpu(vcpu).lock(&mut at.held).0.answer(kind, destination);
-    let requester = requester.ok_or(FfaError::Denied)?;
+    let (request, waits) = {
+        let (mut life, _held) = partition.vcpu(vcpu).lock(&mut at.held);
+        let request = life.request(kind, destination).ok_or(FfaError::Denied)?;
+        (request, life.wait_if_quiet())
+    };
+    if !waits && let Err(slot) = interrupts::wait(at, partition, vcpu) {
+        return Ok(interrupts::intercept(at, partition, slot));
+    }
+    let requester = request.from;
     if let Requester::Gone(_) = requester {
         // The Normal world ran the context to its end, and gets to know just that.
         abi::msg_wait(at.frame);

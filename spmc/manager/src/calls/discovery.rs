@@ -3,10 +3,11 @@
 use arm_ffa::{FfaError, FuncId};
 use uuid::Uuid;
 
-use super::{Caller, Entry, Outcome, buffers, table};
+use super::{Caller, Entry, Outcome, buffers, schedule, table};
 use crate::abi::{self, PartitionDescriptor, V1_0, V1_1, V1_2};
 use crate::config::{Methods, Service};
 use crate::memory::page::Pa;
+use crate::state::interrupts;
 use crate::state::partition::Partition;
 use crate::state::version::Negotiation;
 
@@ -32,6 +33,33 @@ pub fn negotiate(negotiation: &Negotiation, wanted: u32, highest: u32) -> u64 {
     if served && negotiation.negotiate(wanted.min(V1_2)) { V1_2.into() } else { abi::VERSION_NOT_SUPPORTED }
 }
 
+/// Feature id: the notification pending interrupt.
+const NOTIFICATION_PENDING: u32 = 1;
+/// Feature id: the schedule receiver interrupt.
+const SCHEDULE_RECEIVER: u32 = 2;
+/// Feature id: notifications, and what of them is not there.
+const NOTIFICATION: u32 = 4;
+
+/// Function ids have this bit set, and feature ids have it clear.
+const FUNCTION: u32 = 1 << 31;
+
+/// FFA_FEATURES of an interrupt, w2 its id, or of notifications as a whole.
+#[cold]
+fn feature(at: &mut Entry<'_>, asked: u32) -> Outcome {
+    let properties = match (asked, at.caller) {
+        _ if at.version < V1_1 => return Err(FfaError::NotSupported),
+        (NOTIFICATION_PENDING, Caller::Partition(partition, _)) if partition.config().notifications => {
+            interrupts::NOTIFICATION.into()
+        }
+        (SCHEDULE_RECEIVER, Caller::Normal) => schedule::SCHEDULE_RECEIVER,
+        // Nothing about notifications is left out.
+        (NOTIFICATION, _) => 0,
+        _ => return Err(FfaError::NotSupported),
+    };
+    abi::success_with(at.frame, properties, 0);
+    Ok(at.back())
+}
+
 /// FFA_FEATURES: w1 a function id (bit 31 set) or a feature id. The table answers.
 pub fn features(at: &mut Entry<'_>) -> Outcome {
     let asked = abi::word(at.frame, 1);
@@ -39,7 +67,9 @@ pub fn features(at: &mut Entry<'_>) -> Outcome {
     if abi::word(at.frame, 2) != 0 {
         return Err(FfaError::NotSupported);
     }
-    // Feature ids (NPI, SRI, managed exit) have bit 31 clear; none of these interrupts exists yet.
+    if asked & FUNCTION == 0 {
+        return feature(at, asked);
+    }
     let call = table::find(asked).ok_or(FfaError::NotSupported)?;
     if !call.is_known_to(&at.caller, at.version) {
         return Err(FfaError::NotSupported);
@@ -120,8 +150,8 @@ pub fn partition_info_get_regs(at: &mut Entry<'_>) -> Outcome {
     Ok(at.back())
 }
 
-/// What this SPMC can do for partitions today: indirect messages are not among it.
-const SERVED: Methods = Methods::all().difference(Methods::INDIRECT);
+/// Property bit 3: it takes notifications.
+const NOTIFICATIONS: u32 = 1 << 3;
 /// Property bits 7:6: told of VMs that are created and destroyed (FF-A 1.2, table 6.2).
 const VM_MESSAGES: u32 = 6;
 /// Property bit 8: AArch64.
@@ -173,12 +203,15 @@ fn entry(
 ) -> PartitionDescriptor {
     // An entry without a UUID stands for the partition as a whole.
     let is_whole = version < V1_1 && asked.is_nil();
-    let mut methods = if is_whole { partition.methods() } else { service.methods } & SERVED;
+    let mut methods = if is_whole { partition.methods() } else { service.methods };
     if to_normal {
         // A partition sends direct requests to partitions only.
         methods -= Methods::SEND_DIRECT | Methods::SEND_DIRECT2;
     }
     let mut properties = u32::from(methods.bits()) | AARCH64;
+    if partition.config().notifications {
+        properties |= NOTIFICATIONS;
+    }
     // Who sends these messages wants to know who gets them: a hypervisor.
     if to_normal && methods.contains(Methods::RECEIVE_DIRECT) {
         properties |= u32::from(partition.config().availability.bits()) << VM_MESSAGES;

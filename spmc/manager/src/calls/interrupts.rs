@@ -1,27 +1,34 @@
-//! Physical interrupts: whose each is, who handles it, and who goes on afterwards (FF-A 1.2, chapter 9).
+//! Physical interrupts: who handles them, and who goes on afterwards (FF-A 1.2, chapter 9).
+//!
+//! An interrupt becomes pending for a context; what follows from that depends on what the context does. One that waits,
+//! or is blocked in this PE's chain, is given this PE: it *handles* interrupts, in SPMC-scheduled mode, one context
+//! after the other. What cannot be given the PE yet is an errand of the PE, for when whoever is on it leaves.
 
 use log::warn;
 
-use super::{Caller, Entry, cycles, lifecycle};
+use super::{Caller, Entry, buffers, cycles, lifecycle, schedule, timers};
 use crate::abi;
+use crate::config::{OtherSecureInterrupts, SriPolicy};
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Next};
 use crate::hardware::Acknowledged;
+use crate::state::cpu::Errands;
+use crate::state::interrupts::Slot;
 use crate::state::partition::Partition;
-use crate::state::vcpu::Handler;
+use crate::state::vcpu::{Handler, Handling, Pended};
 use crate::state::{Interrupted, Intid};
 
 /// A physical interrupt took the PE from the partition that ran.
+#[inline(never)]
 pub fn interrupted(at: &mut Entry<'_>) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     let acknowledged = at.hw.acknowledge();
-    if let Acknowledged::Secure(id) = acknowledged
-        && let Some(next) = deliver(at, id, Some(vcpu))
-    {
-        return next;
-    }
+    take(at, acknowledged);
     if partition.is_aborted() {
         return lifecycle::abandon(at, vcpu);
+    }
+    if let Some(next) = look(at, Some((partition, vcpu))) {
+        return next;
     }
     // Where interrupts of the Normal world are held, this one has gone away.
     if acknowledged == Acknowledged::Normal && !at.cpu.holds_normal() {
@@ -31,111 +38,244 @@ pub fn interrupted(at: &mut Entry<'_>) -> Next {
             return cycles::give_back(at, vcpu, requester, Deliver::Message);
         }
     }
-    Next::Partition { target: vcpu, deliver: Deliver::Resume }
+    // Another PE may have made something pending.
+    let lines = partition.vcpu(vcpu).lock(&mut at.held).0.lines();
+    at.cpu.set_lines(lines);
+    at.resume(vcpu, Deliver::Resume)
 }
 
 /// FFA_INTERRUPT from the SPMD: a secure interrupt took the PE from the Normal world.
 pub fn in_normal_world(at: &mut Entry<'_>) -> Next {
-    if let Acknowledged::Secure(id) = at.hw.acknowledge()
-        && let Some(next) = deliver(at, id, None)
-    {
-        return next;
-    }
-    abi::normal_world_resume(at.frame);
-    at.to_normal(Deliver::Message)
+    let acknowledged = at.hw.acknowledge();
+    take(at, acknowledged);
+    look(at, None).unwrap_or_else(|| {
+        abi::normal_world_resume(at.frame);
+        at.to_normal(Deliver::Message)
+    })
 }
 
-/// Has the owner of `id` handle it on this PE, which it took from a partition's context or from the Normal world.
-/// Nothing where nobody owns it or its owner cannot take it: it is masked so that it cannot come again.
-fn deliver(at: &mut Entry<'_>, id: u32, from: Option<VcpuId>) -> Option<Next> {
-    let owner = Intid::try_from(id).ok().and_then(|id| Some((id, at.spmc.owner_of(id)?)));
-    let Some((intid, owner)) = owner.filter(|(_, owner)| !owner.is_aborted()) else {
+/// What is behind an interrupt becomes pending.
+fn take(at: &mut Entry<'_>, acknowledged: Acknowledged) {
+    match acknowledged {
+        Acknowledged::Secure(id) => device(at, id),
+        Acknowledged::Timer => timers::expired(at),
+        Acknowledged::Kick => {
+            timers::adopt(at);
+            at.cpu.add_errand(Errands::LOOK);
+        }
+        Acknowledged::Normal => {}
+    }
+}
+
+/// The interrupt of a device becomes pending for its owner's context on this PE. Where there is none, it is masked so
+/// that it cannot come again.
+fn device(at: &mut Entry<'_>, id: u32) {
+    let owner = Intid::try_from(id).ok().and_then(|id| at.spmc.owner_of(id));
+    let Some(owner) = owner.filter(|owner| !owner.is_aborted()) else {
         return unexpected(at, id, "belongs to nobody");
     };
-    if at.cpu.handles() {
-        return unexpected(at, id, "comes while another one is handled");
-    }
-    let interrupted =
-        from.map_or(Interrupted::Normal(intid), |preempted| Interrupted::Partition(intid, preempted));
-    let found = owner.context_on(at.cpu.id()).and_then(|target| {
-        let (how, model) = target.vcpu().lock(&mut at.held).0.handle(at.cpu.id(), interrupted)?;
-        Some((target.id(), how, model))
-    });
-    let Some((target, how, model)) = found else {
-        return unexpected(at, id, "comes while its owner cannot take it");
+    let (Some(slot), Some(context)) = (owner.owned().slot(id.into()), owner.context_on(at.cpu.id())) else {
+        return unexpected(at, id, "has no context here");
     };
-    at.cpu.begin_handling();
-    if let Some(displaced) = from {
-        at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
+    let policy = owner.config().sri_policy;
+    let pended = context.vcpu().lock(&mut at.held).0.pend(slot, true, at.cpu.id(), policy);
+    if pended == Pended::Refused {
+        return unexpected(at, id, "comes while its owner has not started or has ended");
     }
-    // FF-A 1.2, 9.3: interrupts are handled in SPMC-scheduled mode, in which the Normal world's wait.
-    match (how, from) {
-        (Handler::Waited, _) | (_, None) => {
-            at.hold_normal_for(target);
-            abi::handle_interrupt(at.frame, id);
-        }
-        // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
-        (Handler::Blocked, Some(displaced)) => {
-            at.hold_normal_for_debt(target);
-            at.hw.finish(id);
-            abi::interrupt(at.frame, displaced);
-        }
-    }
-    Some(at.to_partition(target, model, Deliver::Message))
-}
-
-/// FFA_MSG_WAIT of a context that runs to handle an interrupt: whom it took the PE from goes on.
-#[cold]
-pub fn handled(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Next {
-    let interrupted = done(at, partition, handler);
-    resume(at, interrupted.expect("the PE and its context agree on the model"))
-}
-
-/// The context that runs to handle an interrupt has ended: whom it took the PE from goes on.
-#[cold]
-pub fn give_up(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
-    let (Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted;
-    at.cpu.end_handling();
-    at.hw.finish(id.into());
-    at.let_go_of(handler);
-    resume(at, interrupted)
-}
-
-/// Whom an interrupt took the PE from goes on.
-fn resume(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
-    let displaced = match interrupted {
-        Interrupted::Partition(_, vcpu) => vcpu,
-        Interrupted::Normal(_) => {
-            abi::normal_world_resume(at.frame);
-            return at.to_normal(Deliver::Message);
-        }
-    };
-    let partition = at.spmc.partition_of(displaced);
-    let model = partition.vcpu(displaced).lock(&mut at.held).0.handled();
-    let model = model.expect("a displaced context waits for the handler");
-    if partition.is_aborted() {
-        return lifecycle::abandon(at, displaced);
-    }
-    at.to_partition(displaced, model, Deliver::Resume)
-}
-
-/// `handler`, which runs to handle an interrupt, has done so and waits again (FF-A 1.2, 8.2.4): whom it displaced.
-pub fn done(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId) -> Option<Interrupted> {
-    let interrupted = partition.vcpu(handler).lock(&mut at.held).0.handling();
-    at.cpu.end_handling();
-    at.let_go_of(handler);
-    if let Some(Interrupted::Normal(id) | Interrupted::Partition(id, _)) = interrupted {
-        at.hw.finish(id.into());
-    }
-    interrupted
+    act(at, owner, pended);
 }
 
 /// An interrupt that cannot be delivered is masked, counted and reported.
 #[cold]
-fn unexpected(at: &mut Entry<'_>, id: u32, why: &str) -> Option<Next> {
+fn unexpected(at: &mut Entry<'_>, id: u32, why: &str) {
     at.hw.mask(id);
-    at.hw.finish(id);
+    at.hw.deactivate(id);
     let count = at.spmc.count_unexpected_interrupt();
     warn!("interrupt {id} on PE {} {why}: masked ({count} so far)", at.cpu.id().get());
+}
+
+/// An interrupt has become pending for a context of this partition.
+pub fn act(at: &mut Entry<'_>, partition: &Partition, pended: Pended) {
+    match pended {
+        Pended::Nothing | Pended::Refused => {}
+        Pended::Here(lines) => at.cpu.set_lines(lines),
+        Pended::On(cpu) => at.hw.kick(cpu),
+        Pended::Waits | Pended::Blocked => at.cpu.add_errand(Errands::LOOK),
+        Pended::Tell => schedule::tell(at, partition),
+    }
+}
+
+/// If contexts on this PE may have interrupts to handle, and one of them can be given the PE now, it is; `from` is who
+/// has the PE, if not the Normal world.
+fn look(at: &mut Entry<'_>, from: Option<(&Partition, VcpuId)>) -> Option<Next> {
+    // Interrupts are handled one after the other (FF-A 1.2, 9.3.1), and some partitions do not give way.
+    let is_queued = |(partition, _): (&Partition, VcpuId)| {
+        partition.config().other_secure_interrupts == OtherSecureInterrupts::Queued
+    };
+    if !at.cpu.errands().contains(Errands::LOOK) || at.cpu.handles() || from.is_some_and(is_queued) {
+        return None;
+    }
+    let from = from.map(|(_, vcpu)| vcpu);
+    let interrupted = from.map_or(Interrupted::Normal, Interrupted::Partition);
+    let (partition, target, handling) = find(at, interrupted)?;
+    if let Some(displaced) = from {
+        at.spmc.partition_of(displaced).vcpu(displaced).lock(&mut at.held).0.displace(target);
+    }
+    Some(begin(at, partition, target, handling, from))
+}
+
+/// A context that can handle an interrupt on this PE, and does from now on; `interrupted` goes on afterwards.
+fn find<'a>(at: &mut Entry<'a>, interrupted: Interrupted) -> Option<(&'a Partition, VcpuId, Handling)> {
+    let here = at.cpu.id();
+    for partition in at.spmc.partitions().filter(|partition| !partition.is_aborted()) {
+        let Some(context) = partition.context_on(here) else { continue };
+        let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted);
+        if let Some(handling) = handling {
+            return Some((partition, context.id(), handling));
+        }
+    }
+    at.cpu.end_errand(Errands::LOOK);
     None
+}
+
+/// `target` handles interrupts on this PE, which `displaced` lost to it.
+fn begin(
+    at: &mut Entry<'_>,
+    partition: &Partition,
+    target: VcpuId,
+    Handling { found, model, first }: Handling,
+    displaced: Option<VcpuId>,
+) -> Next {
+    at.cpu.begin_handling();
+    // FF-A 1.2, 9.3: interrupts are handled in SPMC-scheduled mode, in which the Normal world's wait.
+    match (found, displaced) {
+        (Handler::Waited, _) | (_, None) => {
+            at.hold_normal_for(target);
+            abi::handle_interrupt(at.frame, partition.owned().id(first).into());
+        }
+        // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
+        (Handler::Blocked, Some(displaced)) => {
+            at.hold_normal_for_debt(target);
+            abi::interrupt(at.frame, displaced);
+        }
+    }
+    let lines = cycles::entered(at, partition, partition.context(target), false);
+    at.to_partition(target, model, lines, Deliver::Message)
+}
+
+/// A context calls to end what it does, and has an interrupt to handle first: its call comes back with that, and has
+/// not happened.
+#[cold]
+pub fn intercept(at: &mut Entry<'_>, partition: &Partition, slot: Slot) -> Next {
+    abi::handle_interrupt(at.frame, partition.owned().id(slot).into());
+    at.back()
+}
+
+/// FFA_MSG_WAIT of a context that runs to handle interrupts: whom they took the PE from goes on. Its RX buffer is given
+/// back by that, or not.
+#[cold]
+pub fn handled(at: &mut Entry<'_>, partition: &Partition, handler: VcpuId, releases_rx: bool) -> Next {
+    match done(at, partition, handler, partition.config().sri_policy) {
+        Ok(interrupted) => {
+            if releases_rx {
+                buffers::release_rx(at);
+            }
+            go_on(at, interrupted)
+        }
+        Err(slot) => intercept(at, partition, slot),
+    }
+}
+
+/// `handler`, which runs to handle interrupts, waits again (FF-A 1.2, 8.2.4): whom they took the PE from.
+///
+/// # Errors
+/// The interrupt that it has to handle first.
+pub fn done(
+    at: &mut Entry<'_>,
+    partition: &Partition,
+    handler: VcpuId,
+    policy: SriPolicy,
+) -> Result<Interrupted, Slot> {
+    let interrupted = {
+        let (mut life, _held) = partition.vcpu(handler).lock(&mut at.held);
+        life.may_wait(policy)?;
+        life.handling()
+    };
+    let interrupted = interrupted.expect("the PE and its context agree on the model");
+    release(at, partition, handler);
+    at.cpu.end_handling();
+    at.let_go_of(handler);
+    Ok(interrupted)
+}
+
+/// The context that ran to handle interrupts has ended: whom they took the PE from goes on.
+#[cold]
+pub fn give_up(at: &mut Entry<'_>, handler: VcpuId, interrupted: Interrupted) -> Next {
+    at.cpu.end_handling();
+    at.let_go_of(handler);
+    go_on(at, interrupted)
+}
+
+/// Another context handles its interrupts, or whom the first one took the PE from goes on.
+fn go_on(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
+    if at.cpu.errands().contains(Errands::LOOK)
+        && let Some((partition, target, handling)) = find(at, interrupted)
+    {
+        let displaced = match interrupted {
+            Interrupted::Normal => None,
+            Interrupted::Partition(displaced) => {
+                let life = at.spmc.partition_of(displaced).vcpu(displaced);
+                life.lock(&mut at.held).0.displaced_by(target);
+                Some(displaced)
+            }
+        };
+        return begin(at, partition, target, handling, displaced);
+    }
+    let Interrupted::Partition(displaced) = interrupted else {
+        abi::normal_world_resume(at.frame);
+        return at.to_normal(Deliver::Message);
+    };
+    let partition = at.spmc.partition_of(displaced);
+    let handled = partition.vcpu(displaced).lock(&mut at.held).0.handled();
+    let (model, lines) = handled.expect("a displaced context waits for the handler");
+    if partition.is_aborted() {
+        return lifecycle::abandon(at, displaced);
+    }
+    at.to_partition(displaced, model, lines, Deliver::Resume)
+}
+
+/// A context has ended: its interrupts are nobody's, and are masked when they come again.
+pub fn end(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) {
+    let context = partition.vcpu(vcpu);
+    loop {
+        let slot = context.lock(&mut at.held).0.ended();
+        let Some(slot) = slot else { break };
+        at.hw.deactivate(partition.owned().id(slot).into());
+    }
+}
+
+/// A context about whose interrupts there is something to do has completed what it did, and waits.
+///
+/// # Errors
+/// The interrupt that it has to handle first; it does not wait.
+#[cold]
+pub fn wait(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) -> Result<(), Slot> {
+    {
+        let (mut life, _held) = partition.vcpu(vcpu).lock(&mut at.held);
+        life.may_wait(partition.config().sri_policy)?;
+        life.wait();
+    }
+    release(at, partition, vcpu);
+    Ok(())
+}
+
+/// A context has completed what it did: interrupts that it took can come again, whether it said so or not.
+#[cold]
+pub fn release(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) {
+    let context = partition.vcpu(vcpu);
+    loop {
+        let slot = context.lock(&mut at.held).0.completed();
+        let Some(slot) = slot else { break };
+        at.hw.deactivate(partition.owned().id(slot).into());
+    }
 }

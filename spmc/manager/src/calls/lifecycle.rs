@@ -3,16 +3,19 @@
 use arm_ffa::FfaError;
 use log::{error, info};
 
-use super::{Caller, Entry, Outcome, console, cycles, interrupts};
+use super::{Caller, Entry, Outcome, console, cycles, interrupts, timers};
 use crate::abi;
 use crate::endpoint::VcpuId;
-use crate::exit::{Deliver, Fault, Next};
+use crate::exit::{Deliver, Fault, Lines, Next};
+use crate::hardware::NEVER;
 use crate::state::{Model, ModelKind, Requester};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
+#[cold]
 pub fn booted(at: &mut Entry<'_>) -> Next {
     at.cpu.begin_boot();
     at.hw.hold_normal();
+    timers::adopt(at);
     start_next(at)
 }
 
@@ -36,7 +39,7 @@ fn start_next(at: &mut Entry<'_>) -> Next {
         let boot_info = partition.config().boot_info.filter(|_| is_primary);
         let boot_info = boot_info.map(|info| (info.register, partition.config().memory.start()));
         abi::start(at.frame, at.cpu.id(), boot_info);
-        at.cpu.give_to(vcpu, ModelKind::Init);
+        at.cpu.give_to(vcpu, ModelKind::Init, Lines::empty());
         let pc = if is_primary { partition.config().entry } else { partition.secondary_entry() };
         return Next::Start { target: vcpu, pc };
     }
@@ -58,6 +61,7 @@ pub fn error(at: &mut Entry<'_>) -> Outcome {
 }
 
 /// The partition that ran did what it must not do.
+#[cold]
 pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     let Fault { syndrome, address, ipa, pc } = *fault;
@@ -82,10 +86,13 @@ fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
 }
 
 /// This context of an aborted partition ends: whoever waits for it gets ABORTED.
+#[cold]
 pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let partition = at.spmc.partition_of(vcpu);
     console::flush(at, partition, vcpu);
     let model = partition.vcpu(vcpu).lock(&mut at.held).0.abort();
+    interrupts::end(at, partition, vcpu);
+    partition.context(vcpu).keep_deadline(NEVER, at.cpu.id());
     if at.cpu.model() == ModelKind::Owing {
         at.end_debt();
         cut_off(at, model);

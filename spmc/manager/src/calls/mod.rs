@@ -8,23 +8,29 @@ mod console;
 mod cycles;
 mod direct;
 mod discovery;
+mod hypercalls;
+mod indirect;
 mod interrupts;
 mod lifecycle;
 mod logical;
 mod monitor;
+mod notifications;
+mod party;
 mod power;
+mod schedule;
 mod table;
+pub mod timers;
 
 use arm_ffa::{FfaError, FuncId};
 
 use crate::abi;
 use crate::endpoint::{EndpointId, PartitionIndex, VcpuId};
-use crate::exit::{Conduit, Deliver, Frame, Next};
+use crate::exit::{Conduit, Deliver, Frame, Lines, Next};
 use crate::hardware::Hardware;
 use crate::order::{Holding, Nothing};
 use crate::spmc::Spmc;
 use crate::state::ModelKind;
-use crate::state::cpu::Cpu;
+use crate::state::cpu::{Cpu, Errands};
 use crate::state::partition::Partition;
 use crate::state::vcpu::Refusal;
 
@@ -76,7 +82,7 @@ impl<'a> Entry<'a> {
     pub fn back(&self) -> Next {
         match self.caller {
             Caller::Normal => Next::Normal(Deliver::Message),
-            Caller::Partition(_, target) => Next::Partition { target, deliver: Deliver::Message },
+            Caller::Partition(_, target) => self.resume(target, Deliver::Message),
         }
     }
 
@@ -88,6 +94,9 @@ impl<'a> Entry<'a> {
 
     /// The PE goes to the Normal world, whose interrupts no longer wait.
     pub fn to_normal(&mut self, deliver: Deliver) -> Next {
+        if !self.cpu.errands().is_empty() {
+            self.run_errands();
+        }
         if self.cpu.give_to_normal() {
             self.hw.release_normal();
         }
@@ -95,9 +104,33 @@ impl<'a> Entry<'a> {
     }
 
     /// The PE goes to a partition's context that was entered before, and that runs by this model now.
-    pub fn to_partition(&mut self, target: VcpuId, model: ModelKind, deliver: Deliver) -> Next {
-        self.cpu.give_to(target, model);
-        Next::Partition { target, deliver }
+    pub fn to_partition(&mut self, target: VcpuId, model: ModelKind, lines: Lines, deliver: Deliver) -> Next {
+        self.cpu.give_to(target, model, lines);
+        self.resume(target, deliver)
+    }
+
+    /// The PE stays with the context that has it.
+    pub fn resume(&self, target: VcpuId, deliver: Deliver) -> Next {
+        Next::Partition { target, deliver, lines: self.cpu.lines() }
+    }
+
+    /// The PE leaves whoever was on it, for the Normal world: what it had to do then, it does now.
+    #[cold]
+    fn run_errands(&mut self) {
+        if self.cpu.errands().contains(Errands::TELL) {
+            self.cpu.end_errand(Errands::TELL);
+            self.hw.raise_schedule_receiver(self.cpu.id());
+        }
+        self.look_again();
+    }
+
+    /// The PE leaves whoever was on it: if contexts may have interrupts to handle here, and no other one does, it comes
+    /// back at once.
+    #[inline]
+    pub fn look_again(&mut self) {
+        if self.cpu.errands().contains(Errands::LOOK) && !self.cpu.handles() {
+            self.hw.kick(self.cpu.id());
+        }
     }
 
     /// Interrupts of the Normal world wait until `vcpu`, which is entered now, leaves the PE.
@@ -182,7 +215,12 @@ fn dispatch(at: &mut Entry<'_>, function: u32, conduit: Option<Conduit>) -> Next
     let outcome = match table::find(function) {
         Some(call) => call.admit(at).and_then(|()| (call.handler)(at)),
         None => match (at.caller, conduit) {
-            (Caller::Partition(partition, _), Some(conduit)) if !abi::is_ffa(function) => {
+            (Caller::Partition(partition, vcpu), Some(conduit)) if !abi::is_ffa(function) => {
+                if conduit == Conduit::Hvc
+                    && let Some(next) = hypercalls::make(at, partition, vcpu, function)
+                {
+                    return next;
+                }
                 return monitor::forward(at, partition, function, conduit);
             }
             _ => Err(FfaError::NotSupported),
@@ -194,6 +232,8 @@ fn dispatch(at: &mut Entry<'_>, function: u32, conduit: Option<Conduit>) -> Next
     })
 }
 
+pub use cycles::idle;
 pub use interrupts::interrupted;
 pub use lifecycle::{booted, fault};
 pub use logical::discover;
+pub use party::Party;

@@ -19,7 +19,9 @@ pub fn forward(at: &mut Entry<'_>, partition: &Partition, function: u32, conduit
     at.hw.call(at.frame);
     abi::restore_client(at.frame, partition.id(), own);
     match at.back() {
-        Next::Partition { target, .. } => Next::Partition { target, deliver: Deliver::Extended },
+        Next::Partition { target, lines, .. } => {
+            Next::Partition { target, deliver: Deliver::Extended, lines }
+        }
         other => other,
     }
 }

@@ -2,10 +2,11 @@
 
 use arm_ffa::FfaError;
 
-use super::{Caller, Entry, Outcome, discovery};
+use super::{Caller, Entry, Outcome, discovery, interrupts, timers};
 use crate::abi::{self, SpmdMessage, V1_2};
 use crate::config::Contexts;
 use crate::exit::{Deliver, Next};
+use crate::hardware::NEVER;
 
 /// PSCI_CPU_OFF.
 const PSCI_CPU_OFF: u32 = 0x8400_0002;
@@ -32,15 +33,20 @@ pub fn spmd_message(at: &mut Entry<'_>) -> Next {
 }
 
 /// This PE goes off: contexts that are pinned to it end, and start anew when it comes back.
+#[cold]
 fn turn_off(at: &mut Entry<'_>) {
     for partition in at.spmc.partitions() {
         if partition.config().contexts == Contexts::Migratable {
             continue;
         }
-        if let Some(context) = partition.context_on(at.cpu.id()) {
-            context.vcpu().lock(&mut at.held).0.turn_off();
+        let Some(context) = partition.context_on(at.cpu.id()) else { continue };
+        let ended = context.vcpu().lock(&mut at.held).0.turn_off();
+        if ended {
+            interrupts::end(at, partition, context.id());
+            context.keep_deadline(NEVER, at.cpu.id());
         }
     }
+    timers::leave(at);
 }
 
 /// FFA_SECONDARY_EP_REGISTER: x1 where contexts other than the first begin.

@@ -3,7 +3,10 @@
 use arm_ffa::{FfaError, FuncId};
 use bitflags::bitflags;
 
-use super::{Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, lifecycle, power};
+use super::{
+    Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, indirect, lifecycle, notifications,
+    power, schedule,
+};
 use crate::abi::{V1_0, V1_1, V1_2};
 use crate::state::ModelKind;
 
@@ -124,6 +127,15 @@ pub static CALLS: &[Call] = &[
     call(FuncId::MsgSendDirectResp32,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond32),
     call(FuncId::MsgSendDirectResp64,    V1_0, UPWARDS,                 Models::DIRECT, 0,            direct::respond64),
     call(FuncId::MsgSendDirectResp64_2,  V1_2, UPWARDS,                 Models::DIRECT, 0,            direct::respond2),
+    call(FuncId::MsgSend2,               V1_1, BOTH,                    ANY,         from(3),         indirect::send),
+    call(FuncId::NotificationBitmapCreate,  V1_1, NORMAL,               ANY,         from(3),         notifications::bitmap_create),
+    call(FuncId::NotificationBitmapDestroy, V1_1, NORMAL,               ANY,         from(2),         notifications::bitmap_destroy),
+    call(FuncId::NotificationBind,       V1_1, BOTH,                    ANY,         from(5),         notifications::bind),
+    call(FuncId::NotificationUnbind,     V1_1, BOTH,                    ANY,         from(5) | 1 << 2, notifications::unbind),
+    call(FuncId::NotificationSet,        V1_1, BOTH,                    ANY,         from(5),         notifications::set),
+    call(FuncId::NotificationGet,        V1_1, BOTH,                    ANY,         from(3),         notifications::get),
+    call(FuncId::NotificationInfoGet32,  V1_1, NORMAL,                  ANY,         from(1),         schedule::info_get32),
+    call(FuncId::NotificationInfoGet64,  V1_1, NORMAL,                  ANY,         from(1),         schedule::info_get64),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
     call(FuncId::MsgWait32,              V1_0, UPWARDS,                 FREE.difference(Models::DIRECT), from(3) | 1 << 1, cycles::msg_wait),
     call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING.intersection(FREE), from(4),         cycles::give_up),

@@ -1,7 +1,22 @@
 //! What belongs to one PE alone: who runs on it, and how far its boot has come.
 
+use bitflags::bitflags;
+
 use super::ModelKind;
 use crate::endpoint::{CpuId, VcpuId};
+use crate::exit::Lines;
+use crate::hardware::NEVER;
+
+bitflags! {
+    /// What a PE has to do when whoever is on it leaves.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Errands: u8 {
+        /// Raise the schedule receiver interrupt, when the PE goes to the Normal world.
+        const TELL = 1 << 0;
+        /// Look for contexts that wait and have an interrupt.
+        const LOOK = 1 << 1;
+    }
+}
 
 /// One PE. Only the PE itself has it, so it needs no lock.
 #[derive(Debug)]
@@ -11,12 +26,17 @@ pub struct Cpu {
     /// The model by which `current` runs. It is the context's own, and only this PE changes that while it runs; here
     /// it is at hand for every call without the context's lock.
     model: ModelKind,
+    /// Its virtual interrupt lines, at hand for the same reason.
+    lines: Lines,
     boot: Option<usize>,
     holder: Option<VcpuId>,
     /// Whether `holder` is one because it owes somebody the PE ([`ModelKind::Owing`]), and for no other reason.
     holds_for_debt: bool,
     /// Whether a context in the PE's chain handles an interrupt.
     handles: bool,
+    errands: Errands,
+    /// The deadline that the PE's timer is armed for.
+    armed: u64,
 }
 
 impl Cpu {
@@ -27,10 +47,13 @@ impl Cpu {
             id,
             current: None,
             model: ModelKind::Init,
+            lines: Lines::empty(),
             boot: None,
             holder: None,
             holds_for_debt: false,
             handles: false,
+            errands: Errands::empty(),
+            armed: NEVER,
         }
     }
 
@@ -52,10 +75,50 @@ impl Cpu {
         self.model
     }
 
-    /// The PE is given to this vCPU, which runs by this model.
-    pub(crate) const fn give_to(&mut self, vcpu: VcpuId, model: ModelKind) {
+    /// The virtual interrupt lines of the vCPU that runs on it.
+    #[inline]
+    #[must_use]
+    pub const fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// The vCPU that runs on it has these lines now.
+    pub(crate) const fn set_lines(&mut self, lines: Lines) {
+        self.lines = lines;
+    }
+
+    /// What it has to do when whoever is on it leaves.
+    #[inline]
+    pub(crate) const fn errands(&self) -> Errands {
+        self.errands
+    }
+
+    /// It has that to do.
+    pub(crate) fn add_errand(&mut self, errand: Errands) {
+        self.errands |= errand;
+    }
+
+    /// It has done that.
+    pub(crate) fn end_errand(&mut self, errand: Errands) {
+        self.errands -= errand;
+    }
+
+    /// The deadline that its timer is armed for, [`NEVER`] if for none.
+    #[inline]
+    pub(crate) const fn armed(&self) -> u64 {
+        self.armed
+    }
+
+    /// Its timer is armed for `deadline`, or has fired.
+    pub(crate) const fn set_armed(&mut self, deadline: u64) {
+        self.armed = deadline;
+    }
+
+    /// The PE is given to this vCPU, which runs by this model and with these virtual interrupt lines.
+    pub(crate) const fn give_to(&mut self, vcpu: VcpuId, model: ModelKind, lines: Lines) {
         self.current = Some(vcpu);
         self.model = model;
+        self.lines = lines;
     }
 
     /// The PE is given back to the Normal world. Whether its interrupts were held for somebody.

@@ -1,11 +1,15 @@
 //! Nouns: what is remembered between steps. Fields are private; every transition is a method.
 
 pub mod cpu;
+pub mod inbox;
+pub mod interrupts;
 pub mod line;
 pub mod mailbox;
 mod model;
 pub mod normal;
+pub mod notifications;
 pub mod partition;
+pub mod timer;
 pub mod vcpu;
 pub mod version;
 

@@ -29,17 +29,17 @@ pub enum Model {
     Run,
     /// A direct request.
     Direct(Request),
-    /// A secure interrupt that took the PE from somebody.
+    /// Secure interrupts, the first of which took the PE from somebody.
     Interrupt(Interrupted),
 }
 
-/// Who goes on when this interrupt has been handled.
+/// Who goes on when the interrupts have been handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupted {
     /// The Normal world.
-    Normal(Intid),
+    Normal,
     /// A partition's context, which is [`super::vcpu::State::Displaced`] by the handler.
-    Partition(Intid, VcpuId),
+    Partition(VcpuId),
 }
 
 /// A direct request under way.

@@ -1,100 +1,154 @@
-//! The Normal world: its version, its buffers, and those of the VMs that its hypervisor speaks for.
+//! The Normal world: its version, and its endpoints: the OS kernel or hypervisor, and the VMs that it speaks for.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use super::mailbox::{Mailbox, RxError};
+use super::inbox::{Inbox, Receiver};
+use super::mailbox::Mailbox;
+use super::notifications::Notifications;
 use super::version::Negotiation;
 use crate::endpoint::EndpointId;
-use crate::memory::page::PageRange;
 use crate::order::{self, Lock};
+use crate::sync::{self, AtomicU32, AtomicUsize, Ordering};
 
-/// The most VMs that have buffers at a time.
-pub const MAX_VMS: usize = 64;
+/// The most VMs that have buffers or take notifications at a time.
+pub const MAX_VMS: usize = sync::count(64, 1);
+/// The most contexts of a VM that can be notified.
+const VM_CONTEXTS: u16 = 16;
+/// The least number of contexts of the OS kernel that can be notified: it counts PEs that could be there.
+const OS_CONTEXTS: usize = 64;
 
-/// The Normal world's OS kernel or hypervisor, endpoint 0, and its VMs.
+/// The id of no endpoint.
+const NOBODY: u32 = u32::MAX;
+
+/// An endpoint of the Normal world, or a place for one.
+pub struct NormalEndpoint {
+    id: AtomicU32,
+    /// What it can receive.
+    pub receiver: Receiver,
+}
+
+impl NormalEndpoint {
+    fn new(id: u32, contexts: u16) -> Self {
+        let inbox = Inbox::new(Mailbox::Unmapped, Notifications::new(contexts));
+        Self { id: AtomicU32::new(id), receiver: Receiver::new(inbox) }
+    }
+
+    /// Who has the place, if anybody does.
+    #[must_use]
+    pub fn id(&self) -> Option<EndpointId> {
+        u16::try_from(self.id.load(Ordering::Acquire)).ok().map(EndpointId::new)
+    }
+
+    fn is(&self, id: EndpointId) -> bool {
+        self.id.load(Ordering::Acquire) == u32::from(id.get())
+    }
+}
+
+/// That a place is taken or given back: one PE at a time does that.
+pub struct Registry(());
+
+/// The Normal world.
 pub struct NormalWorld {
     /// What it negotiated, as the SPMD reports it.
     pub version: Negotiation,
-    /// The buffers of endpoint 0.
-    pub mailbox: Lock<order::Partition, Mailbox>,
-    /// The buffers of the VMs.
-    pub vms: Lock<order::Partition, Vms>,
+    registry: Lock<order::Registry, Registry>,
+    /// The first is endpoint 0 and always there.
+    endpoints: Box<[NormalEndpoint]>,
+    /// How many of the places have ever been taken: those behind them are not looked at.
+    known: AtomicUsize,
 }
 
 impl NormalWorld {
-    /// A Normal world that has said nothing yet and is taken to speak `version`.
+    /// A Normal world on this many PEs that has said nothing yet and is taken to speak `version`.
     #[must_use]
-    pub fn new(version: u32) -> Self {
+    pub fn new(version: u32, cpus: usize) -> Self {
+        let contexts = u16::try_from(cpus.max(OS_CONTEXTS)).unwrap_or(u16::MAX);
+        let os = NormalEndpoint::new(EndpointId::NORMAL.get().into(), contexts);
+        let vms = (0..MAX_VMS).map(|_| NormalEndpoint::new(NOBODY, VM_CONTEXTS));
         Self {
             version: Negotiation::new(version),
-            mailbox: Lock::new(Mailbox::Unmapped),
-            vms: Lock::new(Vms::new()),
+            registry: Lock::new(Registry(())),
+            endpoints: core::iter::once(os).chain(vms).collect(),
+            known: AtomicUsize::new(1),
         }
     }
-}
 
-/// The VMs that have buffers.
-pub struct Vms(Box<[Option<(EndpointId, Mailbox)>]>);
-
-/// Why a VM gets no buffers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VmError {
-    /// It has some.
-    Mapped,
-    /// There is no place for one more VM.
-    Full,
-}
-
-impl Vms {
-    fn new() -> Self {
-        let places: Vec<_> = (0..MAX_VMS).map(|_| None).collect();
-        Self(places.into())
+    /// The OS kernel or hypervisor: endpoint 0.
+    #[inline]
+    #[must_use]
+    pub fn os(&self) -> &NormalEndpoint {
+        &self.endpoints[0]
     }
 
-    /// The buffers of this VM, if it has some.
-    pub fn get(&mut self, vm: EndpointId) -> Option<&mut Mailbox> {
-        self.0.iter_mut().flatten().find(|(id, _)| *id == vm).map(|(_, mailbox)| mailbox)
+    /// All places that have ever been taken.
+    #[must_use]
+    pub fn endpoints(&self) -> &[NormalEndpoint] {
+        self.endpoints.get(..self.known.load(Ordering::Acquire)).unwrap_or(&self.endpoints)
     }
 
-    /// Registers a pair for a VM that has none.
-    pub fn map(&mut self, vm: EndpointId, tx: PageRange, rx: PageRange) -> Result<(), VmError> {
-        if self.get(vm).is_some() {
-            return Err(VmError::Mapped);
+    /// The endpoint of this id, if it has buffers or takes notifications, or is endpoint 0.
+    ///
+    /// A VM can be gone when its inbox is locked, and the place another's: only the hypervisor, which must not
+    /// destroy a VM that it speaks for at the same time, can bring that about, and harms none but its own VMs.
+    #[must_use]
+    pub fn get(&self, id: EndpointId) -> Option<&NormalEndpoint> {
+        self.endpoints().iter().find(|endpoint| endpoint.is(id))
+    }
+
+    /// The lock with which places are taken and given back.
+    #[must_use]
+    pub const fn registry(&self) -> &Lock<order::Registry, Registry> {
+        &self.registry
+    }
+
+    /// The endpoint of this id, which gets a place if it has none; nothing where none is left.
+    #[must_use]
+    pub fn enter(&self, _: &mut Registry, id: EndpointId) -> Option<&NormalEndpoint> {
+        self.get(id).or_else(|| {
+            let place = self.endpoints.iter().position(|endpoint| endpoint.id().is_none())?;
+            let free = &self.endpoints[place];
+            self.known.fetch_max(place + 1, Ordering::AcqRel);
+            free.id.store(id.get().into(), Ordering::Release);
+            Some(free)
+        })
+    }
+
+    /// The endpoint gives its place back if nothing is left in its `inbox`.
+    pub fn leave(&self, _: &mut Registry, endpoint: &NormalEndpoint, inbox: &Inbox) {
+        let is_empty = inbox.mailbox.tx().is_none() && inbox.notifications.contexts() == 0;
+        if is_empty && !endpoint.is(EndpointId::NORMAL) {
+            endpoint.id.store(NOBODY, Ordering::Release);
         }
-        let place = self.0.iter_mut().find(|place| place.is_none()).ok_or(VmError::Full)?;
-        *place = Some((vm, Mailbox::mapped(tx, rx)));
-        Ok(())
-    }
-
-    /// Forgets the pair of a VM.
-    pub fn unmap(&mut self, vm: EndpointId) -> Result<(), RxError> {
-        let place = self.0.iter_mut().find(|place| place.as_ref().is_some_and(|(id, _)| *id == vm));
-        let place = place.ok_or(RxError::Unmapped)?;
-        place.as_mut().map_or(Ok(()), |(_, mailbox)| mailbox.unmap())?;
-        *place = None;
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memory::page::Space;
+    use crate::memory::page::{PageRange, Space};
+    use crate::order::Holding;
 
     #[test]
-    fn a_vm_has_one_pair_and_gives_its_place_back() {
+    fn a_vm_has_one_place_and_gives_it_back() {
         let page = |at| PageRange::new(Space::Normal, at, 1).unwrap();
-        let (tx, rx) = (page(0x4000_0000), page(0x4000_1000));
-        let mut vms = Vms::new();
+        let normal = NormalWorld::new(0x1_0002, 4);
+        let mut held = Holding::nothing();
+        let (mut registry, mut held) = normal.registry().lock(&mut held);
         for vm in 1..=MAX_VMS as u16 {
-            assert_eq!(vms.map(EndpointId::new(vm), tx, rx), Ok(()));
+            assert!(normal.enter(&mut registry, EndpointId::new(vm)).is_some());
+            assert!(normal.enter(&mut registry, EndpointId::new(vm)).is_some(), "the same");
         }
-        assert_eq!(vms.map(EndpointId::new(1), tx, rx), Err(VmError::Mapped));
-        assert_eq!(vms.map(EndpointId::new(100), tx, rx), Err(VmError::Full));
-        assert_eq!(vms.unmap(EndpointId::new(100)), Err(RxError::Unmapped));
-        assert_eq!(vms.unmap(EndpointId::new(7)), Ok(()));
-        assert!(vms.get(EndpointId::new(7)).is_none());
-        assert_eq!(vms.map(EndpointId::new(100), tx, rx), Ok(()));
+        assert!(normal.enter(&mut registry, EndpointId::new(100)).is_none());
+        assert!(normal.get(EndpointId::new(100)).is_none());
+
+        let seventh = normal.get(EndpointId::new(7)).unwrap();
+        let (mut inbox, _held) = seventh.receiver.lock(&mut held);
+        assert!(inbox.mailbox.map(page(0x4000_0000), page(0x4000_1000)));
+        normal.leave(&mut registry, seventh, &inbox);
+        assert!(normal.get(EndpointId::new(7)).is_some(), "it has buffers");
+        inbox.mailbox.unmap().unwrap();
+        normal.leave(&mut registry, seventh, &inbox);
+        assert!(normal.get(EndpointId::new(7)).is_none());
+        assert!(normal.enter(&mut registry, EndpointId::new(100)).is_some());
     }
 }

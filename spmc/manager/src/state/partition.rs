@@ -1,17 +1,24 @@
 //! A partition: its configuration, its address spaces, its buffers and its execution contexts.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use uuid::Uuid;
+
+use super::Intid;
+use super::inbox::{Inbox, Receiver};
+use super::interrupts::Owned;
 use super::line::Line;
 use super::mailbox::Mailbox;
+use super::notifications::Notifications;
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
 use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
 use crate::endpoint::{CpuId, EndpointId, PartitionIndex, VcpuId};
+use crate::hardware::NEVER;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, MapError, Pool};
 use crate::order::{self, Lock};
+use crate::sync::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 
 /// Where the walks of a stage-2 tree begin: physical addresses of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +46,18 @@ pub struct Translation {
     pub vmid: u16,
 }
 
-/// One execution context: who it is, its life, and the line that it is logging.
+/// The PE of nobody: the one that kept a deadline is off.
+const NOBODY: u16 = u16::MAX;
+
+/// One execution context: who it is, its life, the line that it is logging, and which PE keeps its timer's deadline.
 pub struct Context {
     id: VcpuId,
     vcpu: Lock<order::Vcpu, Vcpu>,
     line: Lock<order::Vcpu, Line>,
+    /// What [`Vcpu::deadline`] is, for PEs that look for the next one. Written by the PE that the context is on, and by
+    /// the one that keeps it.
+    deadline: AtomicU64,
+    keeper: AtomicU16,
 }
 
 impl Context {
@@ -60,17 +74,54 @@ impl Context {
     pub const fn vcpu(&self) -> &Lock<order::Vcpu, Vcpu> {
         &self.vcpu
     }
+
+    /// When its timer's interrupt becomes pending.
+    #[inline]
+    #[must_use]
+    pub fn deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// Its deadline is that, and PE `keeper` keeps it.
+    pub fn keep_deadline(&self, deadline: u64, keeper: CpuId) {
+        self.keeper.store(keeper.get(), Ordering::Relaxed);
+        self.deadline.store(deadline, Ordering::Release);
+    }
+
+    /// Whether PE `cpu` keeps its deadline.
+    #[must_use]
+    pub fn is_kept_by(&self, cpu: CpuId) -> bool {
+        self.keeper.load(Ordering::Relaxed) == cpu.get()
+    }
+
+    /// PE `cpu` keeps its deadline no more. Whether it did, and there was one.
+    pub fn abandon_deadline(&self, cpu: CpuId) -> bool {
+        self.deadline() != NEVER && self.pass_deadline(cpu.get(), NOBODY)
+    }
+
+    /// PE `cpu` keeps its deadline if nobody does.
+    pub fn adopt_deadline(&self, cpu: CpuId) {
+        self.pass_deadline(NOBODY, cpu.get());
+    }
+
+    fn pass_deadline(&self, from: u16, to: u16) -> bool {
+        self.keeper.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
 }
 
 /// A partition.
 pub struct Partition {
     config: PartitionConfig,
     methods: Methods,
+    admits_all: bool,
     queues_normal: bool,
     version: Negotiation,
     secure: AddressSpace,
     normal: AddressSpace,
-    mailbox: Lock<order::Partition, Mailbox>,
+    receiver: Receiver,
+    owned: Owned,
+    /// Set when the scheduler is to be told that a context has an interrupt; cleared only when it is.
+    has_news: AtomicBool,
     contexts: Box<[Context]>,
     secondary_entry: AtomicU64,
     begun: AtomicBool,
@@ -85,6 +136,8 @@ fn contexts(partition: PartitionIndex, kind: Contexts, first_slot: u16) -> Box<[
         id: VcpuId::new(partition, number, slot),
         vcpu: Lock::new(Vcpu::new()),
         line: Lock::new(Line::new()),
+        deadline: AtomicU64::new(NEVER),
+        keeper: AtomicU16::new(NOBODY),
     };
     numbers.map(new).collect()
 }
@@ -124,13 +177,21 @@ impl Partition {
             map(*range, *attributes, ownership)?;
         }
         let mailbox = config.buffers.map_or(Mailbox::Unmapped, |(rx, tx)| Mailbox::mapped(tx, rx));
+        let count = config.contexts.count();
+        let mut notifications = Notifications::new(if config.notifications { count } else { 0 });
+        notifications.open(notifications.capacity());
+        let devices = config.devices.iter().flat_map(|device| &device.interrupts);
+        let owned = Owned::new(devices.filter_map(|interrupt| Intid::try_from(interrupt.id).ok()));
         Ok(Self {
             methods: config.methods(),
+            admits_all: config.allowed_senders.is_none(),
             queues_normal: config.normal_interrupts == NormalInterrupts::Queued,
             version: Negotiation::new(version),
             secure,
             normal,
-            mailbox: Lock::new(mailbox),
+            receiver: Receiver::new(Inbox::new(mailbox, notifications)),
+            owned,
+            has_news: AtomicBool::new(false),
             contexts: contexts(config.index, config.contexts, first_slot),
             secondary_entry: AtomicU64::new(config.entry),
             begun: AtomicBool::new(false),
@@ -163,6 +224,23 @@ impl Partition {
         self.methods
     }
 
+    /// What it offers under this UUID, or under any of its own for the nil one; nothing if it has no such service.
+    #[must_use]
+    pub fn offers(&self, uuid: Uuid) -> Option<Methods> {
+        if uuid.is_nil() {
+            return Some(self.methods);
+        }
+        let mut services = self.config.services.iter();
+        services.find(|service| service.uuid == uuid).map(|service| service.methods)
+    }
+
+    /// Whether its manifest admits this sender's messages to this service, or to any by the nil UUID.
+    #[inline]
+    #[must_use]
+    pub fn admits(&self, sender: EndpointId, uuid: Uuid) -> bool {
+        self.admits_all || self.config.admits(sender, uuid)
+    }
+
     /// Whether interrupts of the Normal world wait while it has the PE.
     #[inline]
     #[must_use]
@@ -176,10 +254,34 @@ impl Partition {
         &self.version
     }
 
-    /// Its buffers.
+    /// What it can receive.
+    #[inline]
     #[must_use]
-    pub const fn mailbox(&self) -> &Lock<order::Partition, Mailbox> {
-        &self.mailbox
+    pub const fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// The interrupts that its contexts can get.
+    #[must_use]
+    pub const fn owned(&self) -> &Owned {
+        &self.owned
+    }
+
+    /// A context of it has an interrupt that the scheduler is to be told of.
+    pub fn add_news(&self) {
+        self.has_news.store(true, Ordering::Release);
+    }
+
+    /// Whether there may be such a context.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.has_news.load(Ordering::Acquire)
+    }
+
+    /// Somebody looks for such contexts now. Whether there may be one.
+    #[must_use]
+    pub fn take_news(&self) -> bool {
+        self.has_news() && self.has_news.swap(false, Ordering::AcqRel)
     }
 
     /// Its stage-2 trees.
@@ -232,8 +334,10 @@ impl Partition {
         &self.context(id).line
     }
 
+    /// A context of its own.
     #[inline]
-    fn context(&self, id: VcpuId) -> &Context {
+    #[must_use]
+    pub fn context(&self, id: VcpuId) -> &Context {
         &self.contexts[usize::from(id.index())]
     }
 
@@ -258,11 +362,12 @@ impl Partition {
     #[inline]
     #[must_use]
     pub fn is_aborted(&self) -> bool {
-        self.aborted.load(Ordering::Acquire)
+        // Nothing else is passed on by it.
+        self.aborted.load(Ordering::Relaxed)
     }
 
     /// It ends. Contexts that are on other PEs end when they next come back to the manager.
     pub fn abort(&self) {
-        self.aborted.store(true, Ordering::Release);
+        self.aborted.store(true, Ordering::Relaxed);
     }
 }

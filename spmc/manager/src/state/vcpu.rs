@@ -1,7 +1,18 @@
 //! The life of one execution context: its state, its runtime model, and whom it owes an answer.
 
+mod interrupts;
+mod outcome;
+mod signals;
+
 use super::{Interrupted, Model, ModelKind, Request, RequestKind, Requester};
+use crate::config::SriPolicy;
 use crate::endpoint::{CpuId, EndpointId, VcpuId};
+use crate::exit::Lines;
+
+pub use interrupts::{Pended, Settlement};
+use signals::Signals;
+
+pub use outcome::{Found, Handler, Handling, Owes, Refusal, Resumed};
 
 /// Where an execution context is in its life (FF-A 1.2, 4.10).
 ///
@@ -24,6 +35,14 @@ pub enum State {
     },
     /// Gave up its cycles by FFA_YIELD; FFA_RUN of whoever it works for resumes it.
     Yielded {
+        /// The PE it ran on.
+        on: CpuId,
+        /// By which rules.
+        model: Model,
+    },
+    /// Waits for an interrupt in the middle of its work (WFI), without the PE; FFA_RUN of whoever it works for resumes
+    /// it.
+    Idle {
         /// The PE it ran on.
         on: CpuId,
         /// By which rules.
@@ -72,63 +91,36 @@ pub enum Settled {
     Waiting,
     /// [`State::Yielded`].
     Yielded,
+    /// [`State::Idle`].
+    Idle,
     /// [`State::Preempted`].
     Preempted,
-}
-
-/// Why a context cannot be entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// It is on a PE, being saved, not started, or works for somebody else.
-    Busy,
-    /// It belongs to a call chain that the caller has no part in, or is not in a state that allows it.
-    Denied,
-    /// It never runs again.
-    Aborted,
-}
-
-/// What [`Vcpu::run`] and [`Vcpu::run_by`] resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resumed {
-    /// How the context was found.
-    pub found: Found,
-    /// The model by which it runs now.
-    pub model: ModelKind,
-}
-
-/// How a context that runs now was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// It waited: it finds FFA_RUN in w0.
-    Waiting,
-    /// It yielded: its FFA_YIELD completes.
-    Yielded,
-    /// It was preempted: it goes on as if nothing had happened.
-    Preempted,
-    /// It was displaced by a secure interrupt, which is handled now: it goes on as if nothing had happened.
-    Displaced,
-}
-
-/// How [`Vcpu::handle`] found the context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handler {
-    /// It waited.
-    Waited,
-    /// It was blocked in a call chain.
-    Blocked,
 }
 
 /// One execution context.
 #[derive(Debug)]
 pub struct Vcpu {
     state: State,
+    signals: Signals,
+    scheduler: Scheduler,
+}
+
+/// What the Normal world's scheduler has to do with an interrupt of a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheduler {
+    /// Nothing.
+    Uninvolved,
+    /// It is to be told, and to give the context a PE.
+    ToBeTold,
+    /// It has been told.
+    Told,
 }
 
 impl Vcpu {
     /// A context that has never run.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { state: State::Created }
+    pub fn new() -> Self {
+        Self { state: State::Created, signals: Signals::new(), scheduler: Scheduler::Uninvolved }
     }
 
     /// Starts it from reset, if it has not run or its PE came back. Whether it did.
@@ -136,16 +128,16 @@ impl Vcpu {
     pub fn start(&mut self, on: CpuId) -> bool {
         let startable = matches!(self.state, State::Created | State::Off);
         if startable {
-            self.state = State::Running { on, model: Model::Init };
+            *self = Self { state: State::Running { on, model: Model::Init }, ..Self::new() };
         }
         startable
     }
 
-    /// Takes a waiting context for a direct request on PE `on`.
-    pub fn claim(&mut self, on: CpuId, request: Request) -> Result<(), Refusal> {
+    /// Takes a waiting context for a direct request on PE `on`. Whether there is nothing about interrupts and timer.
+    pub fn claim(&mut self, on: CpuId, request: Request) -> Result<bool, Refusal> {
         if let State::Waiting = self.state {
-            self.state = State::Running { on, model: Model::Direct(request) };
-            return Ok(());
+            self.go(on, Model::Direct(request));
+            return Ok(self.signals.is_quiet());
         }
         Err(self.refusal(on, request))
     }
@@ -165,6 +157,7 @@ impl Vcpu {
             | State::Waiting
             | State::Running { .. }
             | State::Yielded { .. }
+            | State::Idle { .. }
             | State::Calling { .. }
             | State::Preempted { .. }
             | State::Displaced { .. }
@@ -177,7 +170,9 @@ impl Vcpu {
         let (found, model) = match self.state {
             State::Waiting => (Found::Waiting, Model::Run),
             State::Yielded { model, .. } => (Found::Yielded, Self::for_normal(model, is_gone)?),
-            State::Preempted { model, .. } => (Found::Preempted, Self::for_normal(model, is_gone)?),
+            State::Preempted { model, .. } | State::Idle { model, .. } => {
+                (Found::Preempted, Self::for_normal(model, is_gone)?)
+            }
             // Nobody else can say any more that the interrupt is handled.
             State::Displaced { on: chain, model, by } if chain == on && is_gone(by) => {
                 (Found::Displaced, model)
@@ -192,8 +187,19 @@ impl Vcpu {
             }
             State::Aborted => return Err(Refusal::Aborted),
         };
+        Ok(self.resume(on, found, model))
+    }
+
+    fn resume(&mut self, on: CpuId, found: Found, model: Model) -> Resumed {
+        self.go(on, model);
+        Resumed { found, model: model.kind(), is_quiet: self.signals.is_quiet() }
+    }
+
+    /// It goes on PE `on`.
+    #[inline]
+    fn go(&mut self, on: CpuId, model: Model) {
         self.state = State::Running { on, model };
-        Ok(Resumed { found, model: model.kind() })
+        self.scheduler = Scheduler::Uninvolved;
     }
 
     /// The model by which the Normal world may run a context: one that works for it, or for a partition that has been
@@ -210,13 +216,16 @@ impl Vcpu {
     }
 
     /// FFA_RUN by a partition's context, on the chain's PE: one that this context works for, or that handles the
-    /// interrupt which displaced it; only the latter for a caller that `owes` it that.
-    pub fn run_by(&mut self, caller: VcpuId, on: CpuId, owes: bool) -> Result<Resumed, Refusal> {
+    /// interrupt which displaced it and has no other one to handle; only the latter for a caller that `owes` it that.
+    pub fn run_by(&mut self, caller: VcpuId, on: CpuId, owes: Owes) -> Result<Resumed, Refusal> {
+        let Owes { pe: owes, handling } = owes;
         let works_for = |model: Model| !owes && model.requester() == Requester::Partition(caller);
         let (found, chain, model) = match self.state {
             State::Yielded { on, model } if works_for(model) => (Found::Yielded, on, model),
-            State::Preempted { on, model } if works_for(model) => (Found::Preempted, on, model),
-            State::Displaced { on, model, by } if by == caller => (Found::Displaced, on, model),
+            State::Preempted { on, model } | State::Idle { on, model } if works_for(model) => {
+                (Found::Preempted, on, model)
+            }
+            State::Displaced { on, model, by } if by == caller && !handling => (Found::Displaced, on, model),
             State::Aborted => return Err(Refusal::Aborted),
             State::Leaving { .. } => return Err(Refusal::Busy),
             State::Created
@@ -224,6 +233,7 @@ impl Vcpu {
             | State::Waiting
             | State::Running { .. }
             | State::Yielded { .. }
+            | State::Idle { .. }
             | State::Preempted { .. }
             | State::Displaced { .. }
             | State::Calling { .. } => {
@@ -234,8 +244,7 @@ impl Vcpu {
         if chain != on {
             return Err(Refusal::Denied);
         }
-        self.state = State::Running { on, model };
-        Ok(Resumed { found, model: model.kind() })
+        Ok(self.resume(on, found, model))
     }
 
     /// Whom it works for while it is in a call chain.
@@ -254,42 +263,58 @@ impl Vcpu {
         }
     }
 
-    /// The context it called gives the PE back. The model by which it goes on, if it was waiting for that.
-    pub fn called_back(&mut self) -> Option<ModelKind> {
+    /// The context it called gives the PE back. The model by which it goes on and its virtual interrupt lines, if it
+    /// was waiting for that.
+    pub fn called_back(&mut self) -> Option<(ModelKind, Lines)> {
         let State::Calling { on, model } = self.state else { return None };
         self.state = State::Running { on, model };
-        Some(model.kind())
+        Some((model.kind(), self.lines()))
     }
 
-    /// Answers the direct request it works on, if `kind` is its family: who asked.
-    pub fn answer(&mut self, kind: RequestKind, to: EndpointId) -> Option<Requester> {
-        match self.state {
-            State::Running { on, model: model @ Model::Direct(request) } if request.kind == kind => {
-                let asked = match request.from {
-                    Requester::Normal(id) | Requester::Logical(id) | Requester::Gone(id) => id,
-                    Requester::Partition(vcpu) => vcpu.partition().id(),
-                };
-                if asked != to {
-                    return None;
-                }
-                self.state = State::Leaving { on, model, then: Settled::Waiting };
-                Some(request.from)
-            }
-            _ => None,
-        }
+    /// The direct request that it works on, if it is of this family and from `asker`.
+    #[inline]
+    #[must_use]
+    pub fn request(&self, kind: RequestKind, asker: EndpointId) -> Option<Request> {
+        let State::Running { model: Model::Direct(request), .. } = self.state else { return None };
+        let from = match request.from {
+            Requester::Normal(id) | Requester::Logical(id) | Requester::Gone(id) => id,
+            Requester::Partition(vcpu) => vcpu.partition().id(),
+        };
+        (request.kind == kind && from == asker).then_some(request)
     }
 
-    /// FFA_MSG_WAIT: it has nothing more to do.
+    /// FFA_MSG_WAIT, or an answer: it has nothing more to do.
     #[inline]
     pub fn wait(&mut self) {
         self.leave(Settled::Waiting);
     }
 
-    /// It has handled the interrupt for which it runs, and waits: whom that took the PE from.
+    /// As [`Vcpu::wait`], if nothing about interrupts is to be done first. Whether it waits.
+    #[inline]
+    pub fn wait_if_quiet(&mut self) -> bool {
+        let is_quiet = self.signals.is_quiet();
+        if is_quiet {
+            self.wait();
+        }
+        is_quiet
+    }
+
+    /// It has handled the interrupts for which it runs, and waits: whom the first took the PE from.
     pub fn handling(&mut self) -> Option<Interrupted> {
         let State::Running { model: Model::Interrupt(interrupted), .. } = self.state else { return None };
         self.wait();
         Some(interrupted)
+    }
+
+    /// WFI: whom it gives the PE back to, where that is the Normal world or a partition and it has no interrupt.
+    pub fn idle(&mut self) -> Option<Requester> {
+        let State::Running { model, .. } = self.state else { return None };
+        let may_leave = match model {
+            Model::Run => true,
+            Model::Direct(request) => !matches!(request.from, Requester::Logical(_)),
+            Model::Init | Model::Interrupt(_) => false,
+        };
+        if may_leave && !self.has_interrupt() { self.leave(Settled::Idle) } else { None }
     }
 
     /// FFA_YIELD: whom it gives the PE back to. Nobody where the SPMC scheduled it, for EL3 or for an interrupt: it
@@ -315,29 +340,42 @@ impl Vcpu {
     }
 
     /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
-    /// to go on afterwards; one that is blocked in the PE's call chain goes on by its own. How it was found.
-    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<(Handler, ModelKind)> {
+    /// to go on afterwards; one that is blocked in the PE's call chain goes on by its own. Nothing where it has no
+    /// interrupt, or is elsewhere.
+    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<Handling> {
+        let first = self.signals.interrupts().deliverable()?;
+        let handling = |found, model| Handling { found, model, first };
         match self.state {
-            State::Waiting => {
-                self.state = State::Running { on, model: Model::Interrupt(interrupted) };
-                Some((Handler::Waited, ModelKind::Interrupt))
+            // One that is left to the scheduler is not the SPMC's to run.
+            State::Waiting if self.scheduler == Scheduler::Uninvolved => {
+                let handling = handling(Handler::Waited, ModelKind::Interrupt);
+                self.go(on, Model::Interrupt(interrupted));
+                Some(handling)
             }
             // Under the Normal world there is no chain: this one lost its upper end by an abort.
             State::Calling { on: chain, model }
-                if chain == on && matches!(interrupted, Interrupted::Partition(..)) =>
+                if chain == on && matches!(interrupted, Interrupted::Partition(_)) =>
             {
+                let handling = handling(Handler::Blocked, ModelKind::Owing);
                 self.state = State::Running { on, model };
-                Some((Handler::Blocked, ModelKind::Owing))
+                Some(handling)
             }
             _ => None,
         }
     }
 
-    /// The interrupt that displaced it is handled: the model by which it goes on.
-    pub fn handled(&mut self) -> Option<ModelKind> {
+    /// The interrupt that displaced it is handled: the model by which it goes on, and its virtual interrupt lines.
+    pub fn handled(&mut self) -> Option<(ModelKind, Lines)> {
         let State::Displaced { on, model, .. } = self.state else { return None };
         self.state = State::Running { on, model };
-        Some(model.kind())
+        Some((model.kind(), self.lines()))
+    }
+
+    /// Another context handles interrupts on behalf of which this one is displaced.
+    pub fn displaced_by(&mut self, other: VcpuId) {
+        if let State::Displaced { by, .. } = &mut self.state {
+            *by = other;
+        }
     }
 
     /// It leaves the PE it runs on: whom the PE goes back to.
@@ -357,26 +395,28 @@ impl Vcpu {
     }
 
     /// Its PE is being turned off. A waiting context ends here; one that is interrupted in its work is kept as
-    /// it is and can go on when the PE is back.
-    pub fn turn_off(&mut self) {
-        if self.state == State::Waiting {
+    /// it is and can go on when the PE is back. Whether it ended.
+    pub fn turn_off(&mut self) -> bool {
+        let ends = self.state == State::Waiting;
+        if ends {
             self.state = State::Off;
         }
+        ends
     }
 
-    /// Its registers are saved.
+    /// Its registers are saved. What is to be done about an interrupt that became pending meanwhile.
     #[inline]
-    pub fn settle(&mut self) {
+    pub fn settle(&mut self, policy: SriPolicy) -> Settlement {
         match self.state {
             State::Leaving { then: Settled::Waiting, .. } => self.state = State::Waiting,
-            State::Leaving { on, model, then: Settled::Yielded } => {
-                self.state = State::Yielded { on, model };
-            }
+            State::Leaving { on, model, then: Settled::Yielded } => self.state = State::Yielded { on, model },
+            State::Leaving { on, model, then: Settled::Idle } => self.state = State::Idle { on, model },
             State::Leaving { on, model, then: Settled::Preempted } => {
                 self.state = State::Preempted { on, model };
             }
-            _ => {}
+            _ => return Settlement::Nothing,
         }
+        if self.signals.is_quiet() { Settlement::Nothing } else { self.look_again(policy) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The FF-A version that one endpoint negotiated (FF-A 1.2, 13.2).
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// Set once the endpoint has made another call than FFA_VERSION: from then on the version stays.
 const LOCKED: u32 = 1 << 31;
@@ -12,7 +12,7 @@ pub struct Negotiation(AtomicU32);
 impl Negotiation {
     /// The version that holds until the endpoint asks for another one.
     #[must_use]
-    pub const fn new(version: u32) -> Self {
+    pub fn new(version: u32) -> Self {
         Self(AtomicU32::new(version & !LOCKED))
     }
 

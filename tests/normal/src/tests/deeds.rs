@@ -15,7 +15,7 @@ const OVERFLOW: u64 = 4;
 /// that hostile may use as non-secure memory.
 const SPMC: u64 = 0xe10_0000;
 const EL3: u64 = 0xe09_0000;
-const NOBODYS: u64 = 0xe30_0000;
+const NOBODYS: u64 = 0xe50_0000;
 const GIC: u64 = 0x800_0000;
 const NORMAL: u64 = 0x6000_0000;
 const SHARED: u64 = 0x5000_0000;

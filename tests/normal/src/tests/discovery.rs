@@ -2,8 +2,9 @@
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::demo::PARTITIONS;
+use crate::demo::{self, ECHO, MAILMAN, PARTITIONS};
 use crate::ffa::{self, SPMC, VERSION, expect_error, expect_success};
+use crate::gic;
 use crate::outcome::{Outcome, expect};
 
 /// FFA_VERSION's refusal: NOT_SUPPORTED in w0, as it is 32 bits wide.
@@ -40,6 +41,15 @@ pub fn features_answer_from_the_table() -> Outcome {
         FuncId::MsgSendDirectReq64,
         FuncId::MsgSendDirectReq64_2,
         FuncId::Run32,
+        FuncId::MsgSend2,
+        FuncId::NotificationBitmapCreate,
+        FuncId::NotificationBitmapDestroy,
+        FuncId::NotificationBind,
+        FuncId::NotificationUnbind,
+        FuncId::NotificationSet,
+        FuncId::NotificationGet,
+        FuncId::NotificationInfoGet32,
+        FuncId::NotificationInfoGet64,
     ] {
         expect_success("w0 for a call that is there", &features(function))?;
     }
@@ -59,19 +69,40 @@ pub fn unknown_function_is_not_supported() -> Outcome {
 }
 
 pub fn calls_of_later_features_are_not_supported() -> Outcome {
-    for function in [
-        FuncId::MsgSend2,
-        FuncId::MemShare32,
-        FuncId::MemShare64,
-        FuncId::MemLend32,
-        FuncId::MemDonate64,
-        FuncId::MemReclaim,
-        FuncId::NotificationBitmapCreate,
-        FuncId::NotificationGet,
-    ] {
+    for function in
+        [FuncId::MemShare32, FuncId::MemShare64, FuncId::MemLend32, FuncId::MemDonate64, FuncId::MemReclaim]
+    {
         let asked = ffa::call(FuncId::Features, [u64::from(u32::from(function))]);
         expect_error("FFA_FEATURES", &asked, FfaError::NotSupported)?;
         expect_error("the call", &ffa::call(function, []), FfaError::NotSupported)?;
+    }
+    Ok(())
+}
+
+pub fn features_say_which_interrupts_there_are() -> Outcome {
+    /// Feature ids (FF-A 1.2, table 13.14): what interrupts a partition, what interrupts the scheduler, managed exit,
+    /// and notifications.
+    const NPI: u64 = 1;
+    const SRI: u64 = 2;
+    const MEI: u64 = 3;
+    const NOTIFICATIONS: u64 = 4;
+    let sri = ffa::call(FuncId::Features, [SRI]);
+    expect_success("SRI", &sri)?;
+    expect("the SGI", sri[2], gic::SRI.into())?;
+    let notifications = ffa::call(FuncId::Features, [NOTIFICATIONS]);
+    expect_success("notifications", &notifications)?;
+    expect("w2: nothing of them is missing", notifications[2], 0)?;
+    for id in [NPI, MEI] {
+        let none = ffa::call(FuncId::Features, [id]);
+        expect_error("an interrupt of partitions", &none, FfaError::NotSupported)?;
+    }
+    let features = u32::from(FuncId::Features).into();
+    let npi = demo::call_of(&MAILMAN, &[features, NPI])?;
+    expect("NPI, to a partition that takes notifications", npi[2], 5)?;
+    for (partition, id) in [(&ECHO, NPI), (&MAILMAN, SRI), (&MAILMAN, MEI)] {
+        let answer = demo::call_of(partition, &[features, id])?;
+        let code = u64::from(i32::from(FfaError::NotSupported) as u32);
+        expect("what is not a partition's", answer[2], code)?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ fn attempts(command: u64, argument: u64) -> Outcome {
     expect_function("the answer", &answer, form.functions().1)?;
     let [_, _, _, status, made, wrong, what, got, ..] = answer;
     expect("status of the answer", status, 0)?;
-    expect("attempts", u64::from(made > 60), 1)?;
+    expect("attempts", u64::from(made > 40), 1)?;
     expect("what came of the attempt", got, 0)?;
     expect("the first attempt that was not refused as it must be", what, 0)?;
     expect("attempts that were not refused as they must be", wrong, 0)?;
@@ -31,6 +31,10 @@ pub fn a_partition_that_calls_every_function_with_garbage_is_refused() -> Outcom
 
 pub fn a_partition_cannot_forge_calls() -> Outcome {
     attempts(command::FORGE, 0)
+}
+
+pub fn a_partition_cannot_forge_messages() -> Outcome {
+    attempts(command::FORGE_MESSAGES, 0)
 }
 
 pub fn registers_and_instructions_of_others_are_undefined_in_a_partition() -> Outcome {

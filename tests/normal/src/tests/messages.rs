@@ -4,7 +4,9 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use arm_ffa::{FfaError, FuncId};
 
-use crate::demo::{self, ECHO, FORWARD_CHANGE, Form, PARTITIONS, RELAY, command, expect_answer};
+use crate::demo::{
+    self, ECHO, FORWARD_CHANGE, Form, MAILMAN, PARTITIONS, RELAY, TICKER, command, expect_answer,
+};
 use crate::ffa::{self, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
 use crate::pe;
@@ -95,4 +97,18 @@ pub fn one_of_two_pes_gets_busy() -> Outcome {
     expect("served or refused", served + refused, pe::count() as u64)?;
     expect("anybody served", u64::from(served > 0), 1)?;
     expect("anybody refused", u64::from(refused > 0), u64::from(pe::count() > 1))
+}
+
+pub fn a_receiver_admits_whom_its_manifest_lists() -> Outcome {
+    // That of `ticker` lists the Normal world, which asks it all the time.
+    let form = Form::Direct64;
+    let answer = demo::ask_until_free(form, TICKER.id, &[command::ECHO, 7]);
+    expect_answer("word 1", form, TICKER.id, &answer, !7)?;
+    for function in [FuncId::MsgSendDirectReq32, FuncId::MsgSendDirectReq64, FuncId::MsgSendDirectReq64_2] {
+        let call = [u32::from(function).into(), MAILMAN.id << 16 | TICKER.id];
+        let mut registers = [0; 18];
+        registers[..8].copy_from_slice(&demo::call_of(&MAILMAN, &call)?);
+        expect_error("a partition's request", &registers, FfaError::Denied)?;
+    }
+    Ok(())
 }

@@ -7,20 +7,24 @@ mod cycles;
 mod deeds;
 mod discovery;
 mod hostile;
+mod indirect;
 mod isolation;
 mod messages;
+mod notifications;
 mod only;
 mod partitions;
 mod patience;
 mod power;
+mod scheduling;
 mod state;
 mod sweep;
+mod timers;
 mod versions;
 mod vms;
 
 use crate::ffa::VERSION;
 use crate::outcome::Outcome;
-use crate::{pe, println};
+use crate::{gic, pe, println};
 
 /// A scenario.
 struct Test {
@@ -39,6 +43,8 @@ enum How {
     Once,
     /// On the first PE, and then on all PEs at once.
     Everywhere,
+    /// On each PE, while the others rest.
+    InTurn,
     /// On the first PE, after the Normal world has negotiated this version of FF-A.
     OfVersion(u64),
 }
@@ -52,6 +58,7 @@ macro_rules! tests {
         }),*];
     };
     (@ everywhere) => { How::Everywhere };
+    (@ everywhere_in_turn) => { How::InTurn };
     (@ of_1_0) => { How::OfVersion(versions::V1_0) };
     (@ of_1_1) => { How::OfVersion(versions::V1_1) };
     (@) => { How::Once };
@@ -86,12 +93,18 @@ tests! {
 }
 
 tests! {
+    LONG:
+    scheduling::messages_survive_all_policies_all_pes_and_preemption,
+}
+
+tests! {
     TESTS:
     discovery::version_is_negotiated,
     discovery::version_with_bit_31_is_refused,
     discovery::features_answer_from_the_table everywhere,
     discovery::unknown_function_is_not_supported,
     discovery::calls_of_later_features_are_not_supported,
+    discovery::features_say_which_interrupts_there_are,
     discovery::id_is_zero_for_the_normal_world,
     discovery::spm_id_is_the_spmc,
     buffers::rxtx_unmap_without_map_is_invalid,
@@ -107,6 +120,7 @@ tests! {
     messages::a_random_value_comes_back_changed everywhere,
     messages::a_value_travels_through_relay_to_echo everywhere,
     messages::each_pe_has_its_own_context_of_echo everywhere,
+    messages::a_receiver_admits_whom_its_manifest_lists everywhere_in_turn,
     messages::a_request_to_nobody_is_invalid,
     messages::a_request_with_reserved_w2_is_invalid,
     messages::a_blocked_partition_is_busy,
@@ -145,6 +159,41 @@ tests! {
     hostile::a_partition_cannot_forge_calls everywhere,
     hostile::registers_and_instructions_of_others_are_undefined_in_a_partition everywhere,
     hostile::a_partition_that_waits_for_an_interrupt_is_preempted everywhere,
+    hostile::a_partition_cannot_forge_messages,
+    notifications::bitmaps_of_vms_are_created_and_destroyed_once,
+    notifications::a_receiver_binds_and_unbinds_its_notifications,
+    notifications::only_what_is_bound_can_be_set,
+    notifications::get_is_judged,
+    notifications::a_notification_that_is_set_is_announced_and_got_once everywhere_in_turn,
+    notifications::a_set_notification_that_is_set_again_raises_no_sri,
+    notifications::an_sri_comes_at_once_where_it_is_not_delayed,
+    notifications::a_delayed_sri_comes_when_the_partition_has_left,
+    notifications::an_sri_for_a_pinned_vcpu_comes_on_its_pe,
+    notifications::info_get_in_32_bits_is_continued_until_all_are_listed,
+    notifications::info_get_in_64_bits_is_continued_until_all_are_listed,
+    notifications::a_running_partition_is_interrupted_by_its_notifications,
+    indirect::a_message_comes_back everywhere_in_turn,
+    indirect::a_busy_receiver_keeps_the_earlier_message,
+    indirect::a_message_that_nobody_has_seen_cannot_be_released,
+    indirect::msg_send2_is_judged,
+    indirect::a_message_may_fill_the_buffers_and_no_more,
+    indirect::a_message_that_does_not_fit_the_receiver_is_refused,
+    indirect::a_partition_sends_to_a_partition,
+    indirect::a_vm_sends_and_receives_through_its_own_buffers,
+    indirect::a_sender_learns_that_a_full_buffer_has_room_again,
+    indirect::a_header_that_is_rewritten_meanwhile_never_reaches_the_receiver,
+    indirect::buffers_that_are_unmapped_meanwhile_harm_nobody,
+    timers::a_partitions_timer_interrupts_the_normal_world everywhere_in_turn,
+    timers::a_partitions_timer_interrupts_another_partition,
+    timers::a_partitions_timer_interrupts_itself,
+    timers::a_deadline_follows_the_vcpu_to_another_pe,
+    timers::wfi_yields_with_the_time_to_the_deadline,
+    timers::wfi_without_a_deadline_yields_without_a_time,
+    timers::the_scheduler_is_told_of_an_interrupt_where_the_manifest_asks_for_it,
+    scheduling::each_policy_runs_partitions_in_its_own_order,
+    scheduling::one_of_all_contexts_that_are_run_for_a_message_sees_it,
+    scheduling::ffa_run_of_a_running_vcpu_is_busy,
+    scheduling::messages_survive_all_policies_all_pes_and_preemption,
     state::x8_to_x17_hold_no_foreign_values everywhere,
     state::registers_of_the_normal_world_survive everywhere,
     state::streaming_mode_of_the_normal_world_survives everywhere,
@@ -165,6 +214,11 @@ pub fn run_only() {
     run(ONLY);
 }
 
+/// Runs those that take long, as long as they can, and prints how each ended.
+pub fn run_long() {
+    run(LONG);
+}
+
 /// The version of FF-A for the scenario of this number, of those that need a machine of their own.
 pub fn version(number: usize) -> u64 {
     match ALONE.get(number).map(|test| test.how) {
@@ -183,9 +237,14 @@ pub fn run_alone(number: usize) {
 fn run(tests: &[Test]) {
     let mut failed = 0;
     for test in tests {
+        gic::take();
         let mut end = (test.run)();
-        if end.is_ok() && test.how == How::Everywhere && pe::count() > 1 {
-            end = pe::on_all(test.run);
+        if end.is_ok() && pe::count() > 1 {
+            end = match test.how {
+                How::Everywhere => pe::on_all(test.run),
+                How::InTurn => pe::on_each_other(test.run),
+                How::Once | How::OfVersion(_) => end,
+            };
         }
         match end {
             Ok(()) => println!("test {} ... ok", test.name),

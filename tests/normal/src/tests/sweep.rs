@@ -39,7 +39,16 @@ fn wanted(function: u32) -> Wanted {
             | FuncId::MsgSendDirectReq32
             | FuncId::MsgSendDirectReq64
             | FuncId::MsgSendDirectReq64_2
-            | FuncId::Run32,
+            | FuncId::Run32
+            | FuncId::MsgSend2
+            | FuncId::NotificationBitmapCreate
+            | FuncId::NotificationBitmapDestroy
+            | FuncId::NotificationBind
+            | FuncId::NotificationUnbind
+            | FuncId::NotificationSet
+            | FuncId::NotificationGet
+            | FuncId::NotificationInfoGet32
+            | FuncId::NotificationInfoGet64,
         ) => FfaError::InvalidParameters,
         _ => FfaError::NotSupported,
     })

@@ -42,8 +42,8 @@ pub fn a_normal_world_of_ffa_1_0_gets_what_that_has() -> Outcome {
         expect_success("FFA_PARTITION_INFO_GET", &answer)?;
         expect("count", answer[2], PARTITIONS.len() as u64)?;
         for (place, partition) in PARTITIONS.iter().enumerate() {
-            // Id, contexts, and of the properties just that it receives direct requests.
-            let entry = partition.id | partition.contexts << 16 | 1 << 32;
+            // Id, contexts, and of the properties just those of messages: direct ones, and indirect ones.
+            let entry = partition.id | partition.contexts << 16 | (partition.properties & 0b111) << 32;
             expect("an entry of 8 bytes", received(8 * place), entry)?;
         }
         expect_success("FFA_RX_RELEASE", &ffa::call(FuncId::RxRelease, []))

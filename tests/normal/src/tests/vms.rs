@@ -11,7 +11,7 @@ use crate::outcome::{Outcome, expect};
 const VM: u64 = 7;
 
 /// FFA_RXTX_MAP on behalf of a VM: the descriptor is in the hypervisor's TX buffer.
-fn map_for(vm: u64, tx: u64, rx: u64) -> Registers {
+pub fn map_for(vm: u64, tx: u64, rx: u64) -> Registers {
     // The VM; where the two regions are; for each: pages, one constituent, nothing, and its address and pages.
     let descriptor = [vm | 16 << 32, 48, 1 | 1 << 32, 0, rx, 1, 1 | 1 << 32, 0, tx, 1];
     for (index, word) in descriptor.into_iter().enumerate() {
@@ -20,7 +20,7 @@ fn map_for(vm: u64, tx: u64, rx: u64) -> Registers {
     ffa::call(FuncId::RxTxMap64, [0, 0, 0])
 }
 
-fn unmap(vm: u64) -> Registers {
+pub fn unmap(vm: u64) -> Registers {
     ffa::call(FuncId::RxTxUnmap, [vm << 16])
 }
 

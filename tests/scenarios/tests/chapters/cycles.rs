@@ -58,9 +58,18 @@ fn yield_returns_to_the_normal_world_and_run_resumes() {
             let mut pe = World::booted();
             pe.conduit = conduit;
             pe.normal(&start);
-            for timeout in [[0, 0], [1000, 2], [0xFFFF_FFFF, 0x7FFF_FFFF], [0xFFFF_FFFF; 2]] {
-                assert_eq!(pe.call(&[id::YIELD, 0, timeout[0], timeout[1]]), Place::Normal);
-                assert_eq!(pe.low(), [id::YIELD, pair(ECHO, 0), timeout[0], timeout[1], 0, 0, 0, 0]);
+            // A Normal-world kernel takes it for a signed number of nanoseconds.
+            let longest = [0xFFFF_FFFF, 0x7FFF_FFFF];
+            let timeouts = [
+                ([0, 0], [0, 0]),
+                ([1000, 2], [1000, 2]),
+                (longest, longest),
+                ([0, 0x8000_0000], longest),
+                ([0xFFFF_FFFF; 2], longest),
+            ];
+            for ([low, high], told) in timeouts {
+                assert_eq!(pe.call(&[id::YIELD, 0, low, high]), Place::Normal);
+                assert_eq!(pe.low(), [id::YIELD, pair(ECHO, 0), told[0], told[1], 0, 0, 0, 0]);
                 pe.refused(&[id::REQUEST, pair(0, ECHO)], code::BUSY);
                 assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
                 assert_eq!(pe.low(), [id::SUCCESS, 0, 0, 0, 0, 0, 0, 0]);
@@ -187,7 +196,7 @@ fn an_interrupt_that_nobody_owns_is_masked_and_the_partition_goes_on() {
         assert_eq!(pe.interrupt(), IN_ECHO);
         assert_eq!(pe.frame.x, own);
         assert_eq!(pe.machine.masked(), [interrupt]);
-        assert!(pe.machine.active.is_empty(), "it was finished");
+        assert!(pe.machine.active().is_empty(), "it was finished");
     }
 }
 

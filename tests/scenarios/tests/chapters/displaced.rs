@@ -14,6 +14,8 @@ fn an_owner_blocked_in_the_chain_learns_whom_it_took_the_pe_from() {
     let own = pe.frame.x;
     assert_eq!(comes(&mut pe, OWN), IN_RELAY);
     assert_eq!(pe.low(), [id::INTERRUPT, pair(ECHO, 0), 0, 0, 0, 0, 0, 0]);
+    pe.refused(&[id::RUN, pair(ECHO, 0)], code::DENIED);
+    pe.handle(OWN.into());
     assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
     assert_eq!(pe.frame.x, own);
     expect_handled(&pe);
@@ -27,8 +29,9 @@ fn an_owner_that_was_blocked_runs_whom_it_displaced_and_nobody_else() {
     pe.normal(&[id::REQUEST, pair(0, RELAY)]);
     pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
     comes(&mut pe, OWN);
-    assert!(pe.machine.active.is_empty(), "whoever does not resume the other keeps no interrupt active");
     assert!(pe.machine.holds_normal);
+    pe.handle(OWN.into());
+    assert!(pe.machine.active().is_empty(), "whoever does not resume the other keeps no interrupt active");
     assert_eq!(pe.interrupt(), IN_RELAY, "one that has gone away changes nothing");
     for call in
         [[id::RESPONSE, pair(RELAY, 0)], [id::YIELD, 0], [id::MSG_WAIT, 0], [id::REQUEST, pair(RELAY, THIRD)]]
@@ -50,7 +53,7 @@ fn an_owner_that_was_blocked_and_fails_ends_with_its_chain() {
     comes(&mut pe, OWN);
     assert_eq!(pe.fault(), Place::Normal);
     pe.expect_aborted();
-    assert!(!pe.machine.holds_normal && pe.machine.active.is_empty());
+    assert!(!pe.machine.holds_normal && pe.machine.active().is_empty());
     assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO, "the Normal world runs whom it displaced");
 }
 
@@ -62,6 +65,7 @@ fn an_owner_blocked_higher_up_bypasses_those_between() {
     assert_eq!(pe.call(&[id::REQUEST, pair(ECHO, THIRD)]), IN_THIRD);
     assert_eq!(comes(&mut pe, OWN), IN_RELAY);
     assert_eq!(pe.low()[..3], [id::INTERRUPT, pair(THIRD, 0), 0]);
+    pe.handle(OWN.into());
     // The one between is still blocked.
     pe.refused(&[id::RUN, pair(ECHO, 0)], code::DENIED);
     assert_eq!(pe.call(&[id::RUN, pair(THIRD, 0)]), IN_THIRD);
@@ -83,6 +87,7 @@ fn a_chain_that_queues_still_does_after_its_own_interrupt() {
     for mut pe in [queueing, logical] {
         pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
         assert_eq!(comes(&mut pe, OWN), IN_RELAY);
+        pe.handle(OWN.into());
         assert_eq!(pe.call(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
         assert!(pe.machine.holds_normal, "whoever wants that is still in the chain");
         pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]);
@@ -99,6 +104,7 @@ fn whoever_owes_a_run_to_one_that_was_aborted_owes_nothing() {
     comes(&mut first, OWN);
     second.normal(&[id::REQUEST, pair(0, ECHO)]);
     second.fault();
+    first.handle(OWN.into());
     first.refused(&[id::RUN, pair(ECHO, 0)], code::ABORTED);
     assert!(!first.machine.holds_normal);
     assert_eq!(first.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);

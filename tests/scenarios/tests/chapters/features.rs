@@ -1,7 +1,7 @@
 //! FFA_FEATURES, FFA_ID_GET and FFA_SPM_ID_GET; and which functions there are, against a table of its own.
 
 use manager::exit::Conduit;
-use scenarios::{ECHO, Pe, Place, RELAY, V1_0, V1_1, V1_2, V1_3, VERSIONS, World, code, id, pair};
+use scenarios::{ECHO, Pe, Place, RELAY, Sources, V1_0, V1_1, V1_2, V1_3, VERSIONS, World, code, id, pair};
 
 /// How an instance knows a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,17 @@ const FUNCTIONS: &[(u64, u64, Is, Is)] = &[
     (0xC400_006F, V1_0, Call,    Call),
     (0x8400_0070, V1_0, Answer,  Call),    // FFA_MSG_SEND_DIRECT_RESP
     (0xC400_0070, V1_0, Answer,  Call),
+    (0x8400_007D, V1_1, Call,    Unknown), // FFA_NOTIFICATION_BITMAP_CREATE
+    (0x8400_007E, V1_1, Call,    Unknown), // FFA_NOTIFICATION_BITMAP_DESTROY
+    (0x8400_007F, V1_1, Call,    Call),    // FFA_NOTIFICATION_BIND
+    (0x8400_0080, V1_1, Call,    Call),    // FFA_NOTIFICATION_UNBIND
+    (0x8400_0081, V1_1, Call,    Call),    // FFA_NOTIFICATION_SET
+    (0x8400_0082, V1_1, Call,    Call),    // FFA_NOTIFICATION_GET
+    (0x8400_0083, V1_1, Call,    Unknown), // FFA_NOTIFICATION_INFO_GET
+    (0xC400_0083, V1_1, Call,    Unknown),
     (0x8400_0084, V1_1, Call,    Unknown), // FFA_RX_ACQUIRE
     (0x8400_0085, V1_1, Call,    Call),    // FFA_SPM_ID_GET
+    (0x8400_0086, V1_1, Call,    Call),    // FFA_MSG_SEND2
     (0xC400_0087, V1_1, Unknown, Call),    // FFA_SECONDARY_EP_REGISTER
     (0x8400_008A, V1_0, Unknown, Call),    // FFA_CONSOLE_LOG: of 1.2, and served to earlier partitions too
     (0xC400_008A, V1_0, Unknown, Call),
@@ -120,13 +129,40 @@ fn a_function_that_is_there_is_not_answered_with_not_supported() {
 fn features_refuse_by_not_supported_alone() {
     for version in VERSIONS {
         for mut pe in World::callers(version) {
-            // Feature ids, of which none is there: NPI, SRI, ME interrupt, notifications; and reserved bits.
-            for feature in (0..=0xFF).chain([0x63, 0x100, 0x4000_0001, 0x7FFF_FFFF, 0x0400_0063]) {
+            // Feature ids, of which few are there; and reserved bits.
+            let is_normal = pe.place() == Place::Normal;
+            let is_there = |feature: u64| feature == 4 || feature == 2 && is_normal;
+            let unknown = (0..=0xFF).filter(|feature| version < V1_1 || !is_there(*feature));
+            for feature in unknown.chain([0x100, 0x102, 0x4000_0001, 0x7FFF_FFFF, 0x0400_0063]) {
                 pe.refused(&[id::FEATURES, feature], code::NOT_SUPPORTED);
             }
             for function in [0x8000_0000, 0x8400_0000, 0x8600_0063, 0xFFFF_FFFF, 0x8400_0163] {
                 pe.refused(&[id::FEATURES, function], code::NOT_SUPPORTED);
             }
+        }
+    }
+}
+
+#[test]
+fn features_say_which_interrupts_there_are() {
+    for version in VERSIONS.into_iter().filter(|version| *version >= V1_1) {
+        let mut sources = Sources::speaking(version);
+        for notified in [false, true] {
+            for mut pe in World::callers_of(&sources, version) {
+                let is_normal = pe.place() == Place::Normal;
+                // Notification pending, schedule receiver, managed exit, and notifications with nothing left out.
+                let (npi, sri) = ((!is_normal && notified).then_some(5), is_normal.then_some(8));
+                for (feature, properties) in [(1, npi), (2, sri), (3, None), (4, Some(0))] {
+                    match properties {
+                        Some(w2) => {
+                            assert_eq!(pe.done(&[id::FEATURES, feature])[1..], [0, w2, 0, 0, 0, 0, 0]);
+                            pe.refused(&[id::FEATURES, feature, 1], code::NOT_SUPPORTED);
+                        }
+                        None => pe.refused(&[id::FEATURES, feature], code::NOT_SUPPORTED),
+                    }
+                }
+            }
+            Sources::set(&mut sources.echo, "notification-support", "");
         }
     }
 }

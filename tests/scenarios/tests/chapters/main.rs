@@ -1,6 +1,7 @@
 //! The rules of FF-A, one file per chapter.
 
 mod aborts;
+mod announcements;
 mod buffers;
 mod console;
 mod cycles;
@@ -11,15 +12,24 @@ mod displaced;
 mod features;
 mod framework;
 mod gates;
+mod hypercalls;
+mod idle;
+mod indirect;
+mod info_get;
 mod interrupts;
 mod lifecycle;
 mod logical;
 mod models;
 mod monitor;
+mod notifications;
 mod power;
 mod queued;
+mod races;
 mod registers;
 mod runs;
+mod send2;
 mod several_pes;
+mod targets;
+mod timers;
 mod version;
 mod vms;

@@ -51,13 +51,17 @@ fn relay_in(model: Model, conduit: Conduit) -> Pe {
         Direct2 => pe.normal(&[id::REQUEST2, pair(0, RELAY)]),
         Interrupt => {
             pe.machine.pending.push_back(40);
-            pe.normal(&[id::INTERRUPT])
+            pe.normal(&[id::INTERRUPT]);
+            pe.handle(40);
+            pe.place()
         }
         Owing => {
             pe.normal(&[id::REQUEST, pair(0, RELAY)]);
             pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
             pe.machine.pending.push_back(40);
-            pe.interrupt()
+            pe.interrupt();
+            pe.handle(40);
+            pe.place()
         }
     };
     assert_eq!(place, IN_RELAY);
@@ -95,6 +99,12 @@ fn calls() -> Vec<(Vec<u64>, [Then; 6])> {
         (vec![0x8400_0066, ECHO_MEMORY + 0x5_0000, ECHO_MEMORY + 0x6_0000, 1], everywhere(Back)),
         (vec![0x8400_0067], everywhere(Refused(code::INVALID))),
         (vec![0x8400_0065], everywhere(Refused(code::INVALID))),
+        // A message without a buffer, and notifications without a bitmap or for somebody else.
+        (vec![id::SEND2], everywhere(DENIED)),
+        (vec![id::BIND, pair(ECHO, RELAY)], everywhere(Refused(code::INVALID))),
+        (vec![id::UNBIND, pair(ECHO, RELAY)], everywhere(Refused(code::INVALID))),
+        (vec![id::SET, pair(RELAY, ECHO)], everywhere(Refused(code::INVALID))),
+        (vec![id::GET, ECHO, 1], everywhere(Refused(code::INVALID))),
         (vec![0x8400_008A, 1, 0x41], everywhere(Back)),
         (vec![0xC400_008A, 1, 0x41], everywhere(Back)),
         (vec![id::REQUEST, pair(RELAY, ECHO)], goes_to_echo(id::REQUEST)),

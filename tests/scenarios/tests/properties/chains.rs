@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, id, pair};
+use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, hypercall, id, pair};
 
 /// A context: its partition and its number.
 pub type Context = (u64, u64);
@@ -46,8 +46,12 @@ pub enum Act {
     Yield,
     /// A secure interrupt, by its place in [`INTERRUPTS`].
     Interrupt(usize),
+    /// It takes its interrupt, and has handled it.
+    Handle,
     /// One of the Normal world.
     Preempt,
+    /// A kick: contexts that wait may have interrupts to handle.
+    Kick,
     Fault,
     /// The PE goes off and comes back.
     Off,
@@ -64,6 +68,7 @@ pub fn act() -> impl Strategy<Value = Act> {
         3 => Just(Act::Wait),
         4 => Just(Act::Yield),
         5 => (0..INTERRUPTS.len()).prop_map(Act::Interrupt),
+        6 => Just(Act::Handle),
         5 => Just(Act::Preempt),
         1 => Just(Act::Fault),
         1 => Just(Act::Off),
@@ -95,41 +100,47 @@ impl Accounts {
         if let (Act::Fault, Place::Partition((partition, _))) = (act, before) {
             self.aborted.insert(partition);
         }
+        if let (Act::Respond | Act::Wait, Place::Partition(who)) = (act, before)
+            && pe.place() != before
+        {
+            self.works_for.remove(&who);
+        }
         let Place::Partition(now) = pe.place() else {
-            if let (Act::Respond | Act::Wait, Place::Partition(who)) = (act, before) {
-                self.works_for.remove(&who);
-            }
             account.stack.clear();
             account.owing = None;
             return;
         };
         if pe.place() == before {
-            // Whoever cannot run whom it owes the PE to, because that one is gone, owes nothing.
+            // Whoever cannot run whom it owes the PE to, because that one is gone, owes nothing; the other has ended.
             if let Act::Run(partition, vcpu) = act
                 && account.owing.is_some()
                 && account.stack.last().is_some_and(|(owed, _)| *owed == (*partition, *vcpu))
                 && self.aborted.contains(partition)
             {
                 account.owing = None;
+                account.stack.pop();
             }
             return;
         }
         account.owing = None;
+        let ends = matches!(act, Act::Wait | Act::Fault);
         match account.stack.iter().position(|(context, _)| *context == now) {
-            Some(_) if matches!(act, Act::Interrupt(which) if INTERRUPTS[*which].1 == now.0) => {
+            Some(_) if pe.owes() => {
                 account.owing = Some(now);
-            }
-            Some(place) => {
-                if let (Act::Respond | Act::Wait, Place::Partition(who)) = (act, before) {
-                    self.works_for.remove(&who);
+                if ends {
+                    account.stack.pop();
                 }
-                account.stack.truncate(place + 1);
             }
+            Some(place) => account.stack.truncate(place + 1),
             None => {
+                if ends {
+                    // The next one handles interrupts in its place.
+                    account.stack.pop();
+                }
                 let by_spmc = match act {
-                    Act::Interrupt(_) => true,
                     Act::Request(_, _, el3) => *el3 && before == Place::Normal,
-                    _ => false,
+                    Act::Interrupt(_) | Act::Kick => true,
+                    _ => ends,
                 };
                 if let (Act::Request(..), Place::Partition(caller)) = (act, before) {
                     self.works_for.insert(now, caller);
@@ -146,10 +157,7 @@ impl Accounts {
             |(context, by_spmc): &(Context, bool)| *by_spmc || [QUEUEING, PATIENT].contains(&context.0);
         let held = account.owing.is_some() || account.stack.iter().any(queues);
         assert_eq!(pe.machine.holds_normal, held, "PE {index}: {account:?}");
-        let Place::Partition(now) = pe.place() else {
-            assert!(pe.machine.active.is_empty(), "an interrupt stays active in the Normal world");
-            return;
-        };
+        let Place::Partition(now) = pe.place() else { return };
         assert!(!self.aborted.contains(&now.0) || account.stack.len() < 9, "it may not have noticed yet");
         if let Some(caller) = self.works_for.get(&now)
             && !self.aborted.contains(&caller.0)
@@ -175,6 +183,17 @@ fn respond(pe: &mut Pe, own: u64) {
     }
 }
 
+/// Takes an interrupt, if there is one, and says that it has handled it.
+fn handle(pe: &mut Pe) {
+    // It may have been aborted meanwhile, and learn that now.
+    let here = pe.place();
+    if pe.call(&[hypercall::GET]) == here && pe.frame.x[0] != hypercall::NONE {
+        let id = pe.frame.x[0];
+        pe.call(&[hypercall::DEACTIVATE, id, id]);
+        assert!(pe.place() != here || pe.frame.x[0] == 0);
+    }
+}
+
 pub fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usize) {
     let place = pe.place();
     let own = match place {
@@ -191,11 +210,7 @@ pub fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usiz
         }
         Act::Interrupt(which) => {
             pe.machine.pending.push_back(INTERRUPTS[*which].0);
-            if own == 0 {
-                pe.normal(&[id::INTERRUPT])
-            } else {
-                pe.interrupt()
-            };
+            pe.come();
         }
         Act::Message if own == 0 => {
             pe.normal(&[id::REQUEST, pair(0, PATIENT), 0x8000_0004, 0, 0, 5]);
@@ -206,6 +221,10 @@ pub fn happen(pe: &mut Pe, act: &Act, world: &std::sync::Arc<World>, index: usiz
             let late = pe.saves_late;
             *pe = world.booted_pe(index as u16);
             pe.saves_late = late;
+        }
+        Act::Handle if own != 0 => handle(pe),
+        Act::Kick => {
+            pe.take_kick();
         }
         Act::Respond if own != 0 => respond(pe, own),
         Act::Wait if own != 0 => {
@@ -247,13 +266,70 @@ proptest! {
             let before = pes[*index].place();
             happen(&mut pes[*index], act, &world, *index);
             accounts.note(*index, before, act, &pes[*index]);
-            accounts.check(*index, &pes[*index]);
-            if let Place::Partition(context) = pes[*index].place() {
-                for (other, pe) in pes.iter().enumerate().filter(|(other, _)| other != index) {
-                    prop_assert_ne!(pe.place(), Place::Partition(context), "on PE {} too", other);
-                    prop_assert_ne!(pe.unsettled(), Some(context), "before PE {} has saved it", other);
+            look(&accounts, *index, &pes);
+            for index in 0..PES {
+                let before = pes[index].place();
+                if pes[index].take_kick() {
+                    accounts.note(index, before, &Act::Kick, &pes[index]);
+                    look(&accounts, index, &pes);
                 }
             }
         }
+        wind_down(&mut pes);
+        let left = pes[0].machine.active();
+        let lost = INTERRUPTS.iter().filter(|(id, _)| left.contains(id));
+        prop_assert_eq!(lost.count(), 0, "interrupts that nobody got: {:?}", left);
     }
+}
+
+/// PE `index` has just come to where it is: what must hold.
+fn look(accounts: &Accounts, index: usize, pes: &[Pe; PES]) {
+    accounts.check(index, &pes[index]);
+    if let Place::Partition(context) = pes[index].place() {
+        for (other, pe) in pes.iter().enumerate().filter(|(other, _)| *other != index) {
+            assert_ne!(pe.place(), Place::Partition(context), "on PE {other} too");
+            assert_ne!(pe.unsettled(), Some(context), "before PE {other} has saved it");
+        }
+    }
+}
+
+/// Everybody does what there is to do and ends it, until nobody has anything more.
+fn wind_down(pes: &mut [Pe; PES]) {
+    for _ in 0..3 {
+        for pe in pes.iter_mut() {
+            let pinned = pe.index();
+            for (partition, vcpu) in PARTITIONS.into_iter().flat_map(|id| [(id, 0), (id, pinned)]) {
+                end(pe);
+                pe.normal(&[id::RUN, pair(partition, vcpu)]);
+            }
+            end(pe);
+            pe.settle();
+            while pe.take_kick() {
+                end(pe);
+                pe.settle();
+            }
+        }
+    }
+}
+
+/// Whoever is on the PE takes its interrupts and ends what it does, and so does everybody that is there then.
+fn end(pe: &mut Pe) {
+    for _ in 0..100 {
+        let here = pe.place();
+        let Place::Partition((own, _)) = here else { return };
+        handle(pe);
+        for context in PARTITIONS.into_iter().flat_map(|id| (0..PES as u64).map(move |vcpu| (id, vcpu))) {
+            // It owes somebody the PE, or called somebody who yielded.
+            if pe.place() == here {
+                pe.call(&[id::RUN, pair(context.0, context.1)]);
+            }
+        }
+        if pe.place() == here {
+            respond(pe, own);
+        }
+        if pe.place() == here {
+            pe.call(&[id::MSG_WAIT]);
+        }
+    }
+    panic!("there is no end: {:x?}", pe.low());
 }

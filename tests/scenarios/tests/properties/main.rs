@@ -1,10 +1,13 @@
 //! Random calls on several PEs: no panic, and a refused call leaves everything as it was.
 
 mod chains;
+mod crowd;
+mod ledger;
 mod threads;
+mod traffic;
 
 use proptest::prelude::*;
-use scenarios::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, Pe, Place, RELAY, World, id, pair};
+use scenarios::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, Pe, Place, RELAY, Sources, V1_2, World, id, pair};
 
 /// What happens next on a PE.
 #[derive(Clone, Debug)]
@@ -77,7 +80,7 @@ proptest! {
 
     #[test]
     fn no_sequence_of_calls_panics(events in proptest::collection::vec((0..2_usize, event()), 1..120)) {
-        let world = World::new();
+        let world = World::of(&Sources::talking(V1_2));
         let mut pes = [world.booted_pe(0), world.booted_pe(1)];
         for (pe, event) in &events {
             happen(&mut pes[*pe], event);
@@ -89,7 +92,7 @@ proptest! {
         before in proptest::collection::vec(event(), 0..40),
         event in event(),
     ) {
-        let mut pe = World::booted();
+        let mut pe = World::of(&Sources::talking(V1_2)).booted_pe(0);
         for event in &before {
             happen(&mut pe, event);
         }

@@ -3,7 +3,7 @@
 use alloc::vec;
 
 use super::*;
-use crate::hardware::{AccessFault, Memory};
+use crate::hardware::{AccessFault, Memory, Side};
 use crate::memory::page::Pa;
 
 /// Secure memory from `base` on; what is behind it faults.
@@ -43,6 +43,10 @@ impl Memory for Ram {
     fn write(&mut self, to: Pa, bytes: &[u8]) -> Result<(), AccessFault> {
         self.at(to, bytes.len())?.copy_from_slice(bytes);
         Ok(())
+    }
+    fn copy(&mut self, from: Pa, to: Pa, length: u64) -> Result<(), Side> {
+        let bytes = self.at(from, length as usize).map_err(|AccessFault| Side::Source)?.to_vec();
+        self.write(to, &bytes).map_err(|AccessFault| Side::Target)
     }
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
         self.at(to, length as usize)?.fill(0);
