@@ -33,40 +33,30 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
 
     loop {
         let next = shared.spmc.step(&mut cpu, &mut machine, &mut frame, exit);
-        let target = match next {
-            Next::Normal(_) => None,
-            Next::Partition { target, .. } | Next::Start { target, .. } => Some(target),
-        };
-        if target != current.as_ref().map(|(id, _)| *id) {
-            match current.take() {
-                Some((left, context)) => {
+        exit = match next {
+            Next::Normal(deliver) => {
+                if let Some((left, context)) = current.take() {
                     loaded.leave(context, &frame);
                     shared.spmc.settled(&mut cpu, &mut machine, left);
-                    if target.is_none() {
-                        loaded.enter_normal(&mut frame, next == Next::Normal(Deliver::Extended));
-                    }
-                }
-                None => loaded.leave_normal(&frame),
-            }
-        }
-        exit = match next {
-            Next::Normal(_) => {
-                if normal::is_off(&frame) {
-                    machine.stop();
-                    normal::leave_off(&frame, id);
+                    loaded.enter_normal(&mut frame, deliver == Deliver::Extended);
                 }
                 normal::exchange(&mut frame);
                 Exit::Normal
             }
+            Next::Off => {
+                machine.stop();
+                normal::leave_off(&frame, id)
+            }
             Next::Partition { target, deliver, lines } => {
                 let context = match current.take() {
-                    Some((_, context)) => {
+                    Some((same, context)) if same == target => {
                         if context.set_lines(lines) {
                             sysregs::set_hcr(context.hcr);
                         }
                         context
                     }
-                    None => {
+                    other => {
+                        set_aside(shared, &mut cpu, &mut machine, loaded, &frame, other);
                         let context = context(target);
                         let _ = context.set_lines(lines);
                         loaded.enter(context, &mut frame, deliver == Deliver::Extended);
@@ -81,6 +71,7 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                 exit
             }
             Next::Start { target, pc } => {
+                set_aside(shared, &mut cpu, &mut machine, loaded, &frame, current.take());
                 let context = context(target);
                 context.reset(pc);
                 loaded.enter(context, &mut frame, false);
@@ -89,6 +80,25 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                 exit
             }
         };
+    }
+}
+
+/// Takes the registers of whoever is `current` out of the PE, for a context that is entered next.
+#[inline(always)]
+fn set_aside(
+    shared: &Shared,
+    cpu: &mut Cpu,
+    machine: &mut Machine,
+    loaded: &mut Loaded,
+    frame: &Frame,
+    current: Option<(VcpuId, &mut Context)>,
+) {
+    match current {
+        Some((left, context)) => {
+            loaded.leave(context, frame);
+            shared.spmc.settled(cpu, machine, left);
+        }
+        None => loaded.leave_normal(frame),
     }
 }
 

@@ -11,19 +11,7 @@ unsafe extern "C" {
     fn go_off(x0: u64, x1: u64, x2: u64, x3: u64, linear: u64) -> !;
 }
 
-/// w1 of an answer to the SPMD: from 0x8000 to 0xffff.
-const TO_SPMD: u64 = 0x8000_ffff;
-/// w2 of the answer to a power management request (FF-A 1.2, 18.2.4).
-const POWER_ANSWER: u64 = 0x8000_0002;
-
-/// Whether the frame answers the SPMD's CPU_OFF with a yes.
-#[must_use]
-#[inline(always)]
-pub fn is_off(frame: &Frame) -> bool {
-    frame.x[1] == TO_SPMD && frame.x[2] == POWER_ANSWER && frame.x[3] == 0
-}
-
-/// Off, with the answer to the SPMD's CPU_OFF in the frame, on a PE, `cpu`, that is ready to lose its state.
+/// Off, with the registers of the frame, on a PE, `cpu`, that is ready to lose its state.
 #[cold]
 pub fn leave_off(frame: &Frame, cpu: CpuId) -> ! {
     let [x0, x1, x2, x3, ..] = frame.x;

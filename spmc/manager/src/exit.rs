@@ -17,10 +17,10 @@ pub struct Frame {
 /// Why this PE came back to the manager.
 #[derive(Clone, Copy, Debug)]
 pub enum Exit<'a> {
-    /// The PE was turned on (cold boot or PSCI CPU_ON) and the image is ready on it.
-    Booted,
     /// The SPMD handed over a call or a message; its registers are in the frame.
     Normal,
+    /// The PE was turned on (cold boot or PSCI CPU_ON) and the image is ready on it.
+    Booted,
     /// The partition that ran made a call; its registers are in the frame.
     Call(Conduit),
     /// A physical interrupt took the PE from the partition that ran; all its registers are saved in its context.
@@ -90,6 +90,8 @@ bitflags! {
 pub enum Next {
     /// To the Normal world, through the SPMD, by an SMC with the frame's registers.
     Normal(Deliver),
+    /// To the SPMD, by an SMC with the frame's registers, which lets the PE go off.
+    Off,
     /// Into a partition's vCPU that has run before.
     Partition {
         /// The vCPU.

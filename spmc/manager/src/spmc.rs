@@ -213,8 +213,8 @@ impl Spmc {
         };
         let at = &mut Entry { spmc: self, cpu, hw, frame, caller, version: V1_2, held: Holding::nothing() };
         match exit {
-            Exit::Booted => calls::booted(at),
             Exit::Normal => calls::normal(at),
+            Exit::Booted => calls::booted(at),
             Exit::Call(conduit) => calls::partition(at, conduit),
             Exit::Interrupt => calls::interrupted(at),
             Exit::Idle => calls::idle(at),

@@ -317,6 +317,7 @@ impl Pe {
         let next = self.world.spmc.step(&mut self.cpu, &mut self.machine, &mut self.frame, exit);
         let (target, deliver) = match next {
             Next::Normal(deliver) => (None, deliver),
+            Next::Off => (None, Deliver::Message),
             Next::Partition { target, deliver, .. } => (Some(target), deliver),
             Next::Start { target, pc } => {
                 self.started_at = Some(pc);

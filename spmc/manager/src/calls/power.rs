@@ -25,6 +25,7 @@ pub fn spmd_message(at: &mut Entry<'_>) -> Next {
         SpmdMessage::Psci(PSCI_CPU_OFF) => {
             turn_off(at);
             abi::spmd_answer(at.frame, abi::SPMD_PSCI_ANSWER, PSCI_SUCCESS);
+            return Next::Off;
         }
         SpmdMessage::Psci(_) => abi::spmd_answer(at.frame, abi::SPMD_PSCI_ANSWER, PSCI_NOT_SUPPORTED),
         SpmdMessage::Unknown(_) => abi::error(at.frame, FfaError::InvalidParameters),
