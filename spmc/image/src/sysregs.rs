@@ -161,6 +161,8 @@ read_only! {
     smcr = "S3_4_C1_C2_6";
     /// ICC_CTLR_EL1.
     icc_ctlr = "S3_0_C12_C12_4";
+    /// DCZID_EL0.
+    dczid = "dczid_el0";
     /// CNTFRQ_EL0.
     cntfrq = "cntfrq_el0";
     /// CNTPCT_EL0: as it was at some time behind the last context synchronization.

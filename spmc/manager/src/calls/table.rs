@@ -149,20 +149,17 @@ fn refused(_: &mut Entry<'_>) -> Outcome {
     Err(FfaError::NotSupported)
 }
 
-/// Where no row is.
-const NONE: u8 = u8::MAX;
-
-/// The place of each function's row: by its low 7 bits, 64-bit calls behind the 32-bit ones.
-static PLACES: [u8; 256] = {
-    let mut places = [NONE; 256];
+/// Each function's row: by its low 7 bits, 64-bit calls behind the 32-bit ones.
+static ROWS: [Option<&Call>; 256] = {
+    let mut rows = [None; 256];
     let mut row = 0;
     while row < CALLS.len() {
         let place = place(CALLS[row].function as u32);
-        assert!(places[place] == NONE, "two rows for one place");
-        places[place] = row as u8;
+        assert!(rows[place].is_none(), "two rows for one place");
+        rows[place] = Some(&CALLS[row]);
         row += 1;
     }
-    places
+    rows
 };
 
 const fn place(function: u32) -> usize {
@@ -173,7 +170,7 @@ const fn place(function: u32) -> usize {
 #[inline]
 #[must_use]
 pub fn find(function: u32) -> Option<&'static Call> {
-    let row = CALLS.get(usize::from(PLACES[place(function)]))?;
+    let row = ROWS[place(function)]?;
     (row.function as u32 == function).then_some(row)
 }
 
