@@ -18,7 +18,6 @@ use qemu::{Block, Counter, PluginId, Scoreboard};
 
 /// The version of the plugin interface, which QEMU looks up by this name.
 #[unsafe(no_mangle)]
-#[allow(non_upper_case_globals, reason = "the name is QEMU's")]
 pub static qemu_plugin_version: c_int = 4;
 
 struct Counting {

@@ -55,6 +55,7 @@ const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23);
 const SCTLR: u64 = 0x30d0_180d;
 
 global_asm!(
+    include_str!("frame.S"),
     include_str!("start.S"),
     max_vcpus = const MAX_VCPUS,
     stack_shift = const STACK_SHIFT,

@@ -105,8 +105,7 @@ translation_on:
 
 	.macro	interrupt_vector
 	.balign	0x80
-	sub	sp, sp, #176
-	stp	x0, x1, [sp]
+	open_frame
 	b	interrupt
 	.endm
 
@@ -122,36 +121,11 @@ vectors:
 	vector	\kind
 	.endr
 
-/* Saves what compiled code may change: the general registers, and where it goes on. Such code has no FP or SIMD. */
 interrupt:
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x30, [sp, #144]
-	mrs	x0, elr_el1
-	mrs	x1, spsr_el1
-	stp	x0, x1, [sp, #160]
+	save_frame 1
 	mov	x0, sp
 	bl	{interrupt}
-	ldp	x0, x1, [sp, #160]
-	msr	elr_el1, x0
-	msr	spsr_el1, x1
-	ldp	x18, x30, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
-	ldp	x0, x1, [sp], #176
-	eret
+	leave_frame 1
 
 exception:
 	mrs	x16, esr_el1

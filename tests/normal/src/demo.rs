@@ -105,7 +105,6 @@ impl Partition {
 /// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's; those from `SWEEP` on are
 /// hostile's, those from `LOG` on `mailman`'s, those from `ENABLE` on the SDK's `alarms`'.
 pub mod command {
-    #![allow(missing_docs)]
     pub const ECHO: u64 = 0x4543_484f;
     pub const FORWARD: u64 = 0x4657_4421;
     pub const SPIN: u64 = 0x5350_494e;

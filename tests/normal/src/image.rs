@@ -51,6 +51,7 @@ const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | (1 << 31);
 const SCTLR: u64 = 0x30c5_183d;
 
 global_asm!(
+    include_str!("../../../partitions/sdk/src/frame.S"),
     include_str!("start.S"),
     primary = sym crate::primary,
     secondary = sym pe::secondary,

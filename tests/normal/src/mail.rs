@@ -26,7 +26,6 @@ pub const YIELDS: u64 = 1;
 
 /// Where the fields of a header are: offset, sender (upper half) and receiver, size, UUID.
 pub mod field {
-    #![allow(missing_docs)]
     pub const OFFSET: usize = 8;
     pub const ENDPOINTS: usize = 12;
     pub const SIZE: usize = 16;
@@ -110,12 +109,14 @@ pub fn checksum(words: usize, sequence: u64, what: u64) -> u64 {
 }
 
 /// The TX buffer, for one message.
-pub struct Tx(#[allow(dead_code)] SpinMutexGuard<'static, ()>);
+pub struct Tx {
+    _owner: SpinMutexGuard<'static, ()>,
+}
 
 impl Tx {
     /// Takes it, and writes a message to `to` there.
     pub fn write(to: u64, words: usize, sequence: u64, what: u64) -> Self {
-        let tx = Self(TX_OWNER.lock());
+        let tx = Self { _owner: TX_OWNER.lock() };
         (0..HEADER).step_by(4).for_each(|offset| tx.put(offset, 0));
         tx.put(field::OFFSET, HEADER as u32);
         tx.put(field::ENDPOINTS, (OWN << 16 | to) as u32);

@@ -88,8 +88,7 @@ translation_on:
 
 	.macro	vector kind
 	.balign	0x80
-	sub	sp, sp, #192
-	stp	x0, x1, [sp]
+	open_frame
 	mov	x0, #\kind
 	b	exception
 	.endm
@@ -102,35 +101,10 @@ vectors:
 	.endr
 
 exception:
-	stp	x2, x3, [sp, #16]
-	stp	x4, x5, [sp, #32]
-	stp	x6, x7, [sp, #48]
-	stp	x8, x9, [sp, #64]
-	stp	x10, x11, [sp, #80]
-	stp	x12, x13, [sp, #96]
-	stp	x14, x15, [sp, #112]
-	stp	x16, x17, [sp, #128]
-	stp	x18, x30, [sp, #144]
-	mrs	x2, elr_el2
-	mrs	x3, spsr_el2
-	stp	x2, x3, [sp, #160]
+	save_frame 2
 	mov	x1, sp
 	bl	{exception}
-	ldp	x2, x3, [sp, #160]
-	msr	elr_el2, x2
-	msr	spsr_el2, x3
-	ldp	x18, x30, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
-	ldp	x0, x1, [sp]
-	add	sp, sp, #192
-	eret
+	leave_frame 2
 
 /* Loads from address x0, which may fault: the value in x0, and in x1 0 or the syndrome of the fault. */
 	.global	probe_read

@@ -15,7 +15,7 @@ use crate::hardware::Acknowledged;
 use crate::state::cpu::Errands;
 use crate::state::interrupts::Slot;
 use crate::state::partition::Partition;
-use crate::state::vcpu::{Handler, Handling, Pended};
+use crate::state::vcpu::{Handler, Handling, Pended, Vcpu};
 use crate::state::{Interrupted, Intid};
 
 /// A physical interrupt took the PE from the partition that ran.
@@ -246,12 +246,7 @@ fn go_on(at: &mut Entry<'_>, interrupted: Interrupted) -> Next {
 
 /// A context has ended: its interrupts are nobody's, and are masked when they come again.
 pub fn end(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) {
-    let context = partition.vcpu(vcpu);
-    loop {
-        let slot = context.lock(&mut at.held).0.ended();
-        let Some(slot) = slot else { break };
-        at.hw.deactivate(partition.owned().id(slot).into());
-    }
+    deactivate_each(at, partition, vcpu, Vcpu::ended);
 }
 
 /// A context about whose interrupts there is something to do has completed what it did, and waits.
@@ -272,10 +267,20 @@ pub fn wait(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) -> Result<(
 /// A context has completed what it did: interrupts that it took can come again, whether it said so or not.
 #[cold]
 pub fn release(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) {
-    let context = partition.vcpu(vcpu);
-    loop {
-        let slot = context.lock(&mut at.held).0.completed();
-        let Some(slot) = slot else { break };
+    deactivate_each(at, partition, vcpu, Vcpu::completed);
+}
+
+/// Deactivates the interrupts that a context gives up one by one, the GIC's registers being none of its lock's.
+fn deactivate_each(
+    at: &mut Entry<'_>,
+    partition: &Partition,
+    vcpu: VcpuId,
+    given_up: fn(&mut Vcpu) -> Option<Slot>,
+) {
+    while let Some(slot) = {
+        let (mut life, _held) = partition.vcpu(vcpu).lock(&mut at.held);
+        given_up(&mut life)
+    } {
         at.hw.deactivate(partition.owned().id(slot).into());
     }
 }
