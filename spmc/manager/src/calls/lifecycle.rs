@@ -3,7 +3,7 @@
 use arm_ffa::FfaError;
 use log::{error, info};
 
-use super::{Caller, Entry, Outcome, console, cycles, interrupts, timers};
+use super::{Caller, Entry, Outcome, buffers, console, cycles, interrupts, timers};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Lines, Next};
@@ -80,8 +80,11 @@ pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
 
 /// The partition ends, with everything its contexts are doing: here now, on other PEs as soon as they have come back.
 fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
-    at.spmc.partition_of(vcpu).abort();
+    let partition = at.spmc.partition_of(vcpu);
+    partition.abort();
     at.hw.kick_others();
+    // Whoever waits for its buffer to be free tries again, and learns what has become of it.
+    buffers::tell_free(at, partition.receiver());
     abandon(at, vcpu)
 }
 

@@ -376,6 +376,23 @@ fn a_sender_learns_that_a_full_buffer_has_room_again() {
 }
 
 #[test]
+fn a_sender_learns_that_the_receiver_has_ended() {
+    let mut pe = with_hint();
+    pe.post(ECHO, b"first");
+    assert_eq!(pe.told(), [[ECHO]]);
+    run(&mut pe, RELAY);
+    pe.post_refused(ECHO, b"second", code::BUSY);
+    waits(&mut pe);
+    let _ = pe.machine.take_raised();
+    run(&mut pe, ECHO);
+    assert_eq!(pe.fault(), Place::Normal);
+    assert_eq!((pe.machine.take_raised(), pe.told()), (vec![0], vec![vec![RELAY]]));
+    run(&mut pe, RELAY);
+    assert_eq!(pe.take_notifications(FRAMEWORK), [0, 0, RX_FREE, 0]);
+    pe.post_refused(ECHO, b"second", code::ABORTED);
+}
+
+#[test]
 fn a_sender_learns_that_a_vms_buffer_has_room_again() {
     let mut pe = with_hint();
     pe.done(&[id::RX_ACQUIRE, VM]);
