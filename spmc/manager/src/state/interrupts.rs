@@ -120,6 +120,19 @@ impl Interrupts {
         Slot::first(self.pending & self.enabled)
     }
 
+    /// Whether this one is pending and let through.
+    #[must_use]
+    pub const fn is_deliverable(&self, slot: Slot) -> bool {
+        self.pending & self.enabled & slot.bit() != 0
+    }
+
+    /// Whether one is pending and let through for which the SPMC takes the PE from somebody: that is any but a
+    /// notification's, whose receiver gets a PE from the scheduler (FF-A 1.2, 10.5).
+    #[must_use]
+    pub const fn takes_the_pe(&self) -> bool {
+        self.pending & self.enabled & !Slot::NOTIFICATION.bit() != 0
+    }
+
     /// The context takes the first one: it is active, and pending no more.
     pub const fn take(&mut self) -> Option<Slot> {
         let first = self.deliverable();

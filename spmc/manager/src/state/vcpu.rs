@@ -341,9 +341,10 @@ impl Vcpu {
 
     /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
     /// to go on afterwards; one that is blocked in the PE's call chain goes on by its own. Nothing where it has no
-    /// interrupt, or is elsewhere.
+    /// interrupt for that, or is elsewhere.
     pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<Handling> {
-        let first = self.signals.interrupts().deliverable()?;
+        let interrupts = self.signals.interrupts();
+        let first = interrupts.deliverable().filter(|_| interrupts.takes_the_pe())?;
         let handling = |found, model| Handling { found, model, first };
         match self.state {
             // One that is left to the scheduler is not the SPMC's to run.

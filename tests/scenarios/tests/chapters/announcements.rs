@@ -267,6 +267,21 @@ fn a_receiver_that_is_blocked_in_a_chain_is_interrupted_when_it_goes_on() {
 }
 
 #[test]
+fn a_receiver_that_is_blocked_takes_the_pe_from_nobody_whatever_interrupts_it() {
+    let [mut first, mut second] = booted();
+    first.normal(&[id::REQUEST, pair(0, RELAY)]);
+    first.call(&[id::REQUEST, pair(RELAY, ECHO)]);
+    second.done(&set(0, RELAY, 0, 1));
+    second.done(&set(0, ECHO, 0, 1));
+    assert!(first.take_kick(), "for the one that runs");
+    assert_eq!(first.place(), IN_ECHO);
+    expect_pending(&mut first);
+    assert_eq!(first.call(&[id::RESPONSE, pair(ECHO, RELAY)]), IN_RELAY);
+    expect_pending(&mut first);
+    assert_eq!(first.call(&[id::RESPONSE, pair(RELAY, 0)]), Place::Normal);
+}
+
+#[test]
 fn a_receiver_does_not_wait_with_the_interrupt_pending() {
     let [mut pe] = booted();
     pe.done(&set(0, ECHO, 0, 1));

@@ -44,8 +44,11 @@ impl Vcpu {
         if matches!(self.state, State::Created | State::Off | State::Aborted) {
             return Pended::Refused;
         }
-        self.signals.change(|interrupts, _| interrupts.pend(slot, physical));
-        if !self.has_interrupt() {
+        let is_deliverable = self.signals.change(|interrupts, _| {
+            interrupts.pend(slot, physical);
+            interrupts.is_deliverable(slot)
+        });
+        if !is_deliverable {
             return Pended::Nothing;
         }
         match self.state {
