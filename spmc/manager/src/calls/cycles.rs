@@ -23,7 +23,26 @@ pub fn run(at: &mut Entry<'_>) -> Outcome {
     }
     let is_gone = |vcpu| at.spmc.partition_of(vcpu).is_aborted();
     let resumed = context.vcpu().lock(&mut at.held).0.run(at.cpu.id(), is_gone)?;
+    if resumed.found == Found::Displaced {
+        orphan(at, context.id());
+    }
     Ok(enter(at, partition, context, resumed))
+}
+
+/// Who displaced `vcpu` has ended, and may have been further up in its chain: the one there that was called by it works
+/// for it no more.
+#[cold]
+fn orphan(at: &mut Entry<'_>, mut vcpu: VcpuId) {
+    let spmc = at.spmc;
+    loop {
+        let context = spmc.partition_of(vcpu).vcpu(vcpu);
+        let requester = context.lock(&mut at.held).0.requester();
+        let Some(Requester::Partition(caller)) = requester else { return };
+        if spmc.partition_of(caller).vcpu(caller).lock(&mut at.held).0.has_ended() {
+            return context.lock(&mut at.held).0.orphan();
+        }
+        vcpu = caller;
+    }
 }
 
 /// FFA_RUN of a partition's context, `caller`: it resumes whom it called, or whom its interrupt displaced.

@@ -215,6 +215,21 @@ impl Vcpu {
         }
     }
 
+    /// Whether it has ended with its partition.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Aborted)
+    }
+
+    /// The context that it works for has ended: who runs it from here on is the Normal world.
+    pub fn orphan(&mut self) {
+        if let State::Running { model, .. } | State::Calling { model, .. } = &mut self.state
+            && let Ok(orphan) = Self::for_normal(*model, |_| true)
+        {
+            *model = orphan;
+        }
+    }
+
     /// FFA_RUN by a partition's context, on the chain's PE: one that this context works for, or that handles the
     /// interrupt which displaced it and has no other one to handle; only the latter for a caller that `owes` it that.
     pub fn run_by(&mut self, caller: VcpuId, on: CpuId, owes: Owes) -> Result<Resumed, Refusal> {

@@ -1,6 +1,6 @@
 //! A secure interrupt whose owner is blocked in the chain: it goes on, and then runs whom that displaced.
 
-use scenarios::{ECHO, Place, RELAY, Sources, World, code, id, pair};
+use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
 
 use super::direct::{IN_ECHO, IN_RELAY};
 use super::interrupts::{IN_THIRD, OWN, THIRD, booted, comes, expect_handled, with_devices};
@@ -55,6 +55,34 @@ fn an_owner_that_was_blocked_and_fails_ends_with_its_chain() {
     pe.expect_aborted();
     assert!(!pe.machine.holds_normal && pe.machine.active().is_empty());
     assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO, "the Normal world runs whom it displaced");
+    expect_run_to_its_end(&mut pe);
+}
+
+/// The scheduler ran `echo`, whose caller `relay` has ended: it goes on like any context that the scheduler runs.
+fn expect_run_to_its_end(pe: &mut Pe) {
+    assert_eq!(pe.interrupt(), Place::Normal);
+    assert_eq!(pe.low()[..2], [id::INTERRUPT, pair(ECHO, 0)]);
+    assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
+    assert_eq!(pe.call(&[id::YIELD]), Place::Normal);
+    assert_eq!(pe.low()[..2], [id::YIELD, pair(ECHO, 0)]);
+    assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
+    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, RELAY)]), Place::Normal);
+    assert_eq!(pe.low(), [id::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(pe.normal(&[id::REQUEST, pair(0, ECHO)]), IN_ECHO, "and can be asked again");
+}
+
+#[test]
+fn a_chain_whose_upper_end_fails_is_run_to_its_end() {
+    let mut pe = booted();
+    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
+    pe.call(&[id::REQUEST, pair(RELAY, ECHO)]);
+    pe.call(&[id::REQUEST, pair(ECHO, THIRD)]);
+    assert_eq!(comes(&mut pe, OWN), IN_RELAY);
+    assert_eq!(pe.fault(), Place::Normal);
+    pe.expect_aborted();
+    assert_eq!(pe.normal(&[id::RUN, pair(THIRD, 0)]), IN_THIRD);
+    assert_eq!(pe.call(&[id::RESPONSE, pair(THIRD, ECHO)]), IN_ECHO);
+    expect_run_to_its_end(&mut pe);
 }
 
 #[test]
