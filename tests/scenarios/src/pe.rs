@@ -172,7 +172,7 @@ impl Pe {
     /// A physical interrupt takes the PE from the partition on it.
     pub fn interrupt(&mut self) -> Place {
         let vcpu = self.current.expect("a partition is on this PE");
-        self.keep(vcpu);
+        self.keep(vcpu, 0..8);
         self.go(Exit::Interrupt)
     }
 
@@ -185,7 +185,7 @@ impl Pe {
     /// The partition on this PE waits for an interrupt by WFI, where that is a reason to come back.
     pub fn idle(&mut self) -> Place {
         let vcpu = self.current.expect("a partition is on this PE");
-        self.keep(vcpu);
+        self.keep(vcpu, 0..8);
         self.go(Exit::Idle)
     }
 
@@ -321,7 +321,8 @@ impl Pe {
             Next::Partition { target, deliver, .. } => (Some(target), deliver),
             Next::Start { target, pc } => {
                 self.started_at = Some(pc);
-                (Some(target), Deliver::Extended)
+                self.reset(target);
+                (Some(target), Deliver::Message)
             }
         };
         if target != self.current {
@@ -330,10 +331,7 @@ impl Pe {
             }
             match self.current {
                 Some(left) => {
-                    // An interrupt and WFI have had all registers kept before the step.
-                    if !matches!(exit, Exit::Interrupt | Exit::Idle) {
-                        self.keep(left);
-                    }
+                    self.keep(left, 8..18);
                     self.unsettled = Some(left);
                 }
                 None => self.normal = self.frame.x,
@@ -344,7 +342,8 @@ impl Pe {
             }
         }
         if let (Some(vcpu), Deliver::Resume) = (target, deliver) {
-            self.frame.x = self.kept(vcpu);
+            let kept = self.kept(vcpu);
+            self.frame.x[..8].copy_from_slice(&kept[..8]);
         }
         self.current = target;
         self.place()
@@ -356,15 +355,25 @@ impl Pe {
         registers.expect("every context has registers").1.touch();
     }
 
+    /// A context from reset has nothing.
+    fn reset(&self, vcpu: VcpuId) {
+        let mut contexts = self.world.contexts.lock().expect("no test panics while it holds this");
+        contexts.retain(|(id, _)| *id != vcpu);
+    }
+
     fn kept(&self, vcpu: VcpuId) -> [u64; 18] {
         let contexts = self.world.contexts.lock().expect("no test panics while it holds this");
         contexts.iter().find(|(id, _)| *id == vcpu).map_or([0; 18], |(_, x)| *x)
     }
 
-    fn keep(&self, vcpu: VcpuId) {
+    /// Keeps these registers of `vcpu`: x0-x7 when an interrupt or WFI takes it off, before the step, and the others
+    /// when it leaves the PE.
+    fn keep(&self, vcpu: VcpuId, registers: core::ops::Range<usize>) {
+        let mut kept = self.kept(vcpu);
+        kept[registers.clone()].copy_from_slice(&self.frame.x[registers]);
+        self.reset(vcpu);
         let mut contexts = self.world.contexts.lock().expect("no test panics while it holds this");
-        contexts.retain(|(id, _)| *id != vcpu);
-        contexts.push((vcpu, self.frame.x));
+        contexts.push((vcpu, kept));
     }
 }
 

@@ -123,10 +123,9 @@ pub fn answer<const N: usize>(frame: &mut Frame, results: [u64; N]) {
 }
 
 /// A context from reset: x4 the linear index of its PE, and the address of its boot information in the register that
-/// its manifest names, `(register, address)`.
+/// its manifest names, `(register, address)`. What x8-x17 hold is still that of whoever leaves the PE.
 pub fn start(frame: &mut Frame, cpu: CpuId, boot_info: Option<(u8, u64)>) {
-    frame.x = [0; 18];
-    frame.x[4] = cpu.get().into();
+    answer(frame, [0, 0, 0, 0, cpu.get().into()]);
     if let Some((register, address)) = boot_info {
         frame.x[usize::from(register & 7)] = address;
     }

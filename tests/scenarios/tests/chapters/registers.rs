@@ -28,6 +28,23 @@ fn x8_to_x17_hold_no_foreign_values() {
 }
 
 #[test]
+fn x8_to_x17_stay_when_the_next_context_starts() {
+    let mut pe = World::new().pe(0);
+    let mut own = Vec::new();
+    let mut place = pe.turn_on();
+    while let Place::Partition((id, _)) = place {
+        assert_eq!(pe.frame.x[8..], [0; 10], "as after reset");
+        own.push((id, tagged(&[id::MSG_WAIT, 0, 0, 0, 0, 0, 0, 0], id)));
+        place = pe.call(&own.last().expect("one was added").1);
+    }
+    for (id, registers) in own {
+        pe.normal(&[id::RUN, pair(id, 0)]);
+        assert_eq!(pe.frame.x[8..], registers[8..]);
+        pe.call(&registers);
+    }
+}
+
+#[test]
 fn x8_to_x17_of_a_request2_are_not_kept_for_others() {
     let mut pe = World::booted();
     let sent = tagged(&[id::REQUEST2, pair(0, ECHO), 0, 0], 5);
