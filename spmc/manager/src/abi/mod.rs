@@ -72,19 +72,20 @@ pub fn word(frame: &Frame, register: usize) -> u32 {
     frame.x[register] as u32
 }
 
+/// Bits 31:16 and 15:0 of w1.
+#[inline]
+#[must_use]
+pub fn halves(frame: &Frame) -> (u16, u16) {
+    let word = word(frame, 1);
+    ((word >> 16) as u16, word as u16)
+}
+
 /// w1 of a message: source in bits 31:16, destination in bits 15:0.
 #[inline]
 #[must_use]
 pub fn endpoints(frame: &Frame) -> (EndpointId, EndpointId) {
-    let word = word(frame, 1);
-    (EndpointId::new((word >> 16) as u16), EndpointId::new(word as u16))
-}
-
-/// w1 of FFA_RUN: the partition's id and the number of the vCPU.
-#[must_use]
-pub fn run_target(frame: &Frame) -> (EndpointId, u16) {
-    let word = word(frame, 1);
-    (EndpointId::new((word >> 16) as u16), word as u16)
+    let (source, destination) = halves(frame);
+    (EndpointId::new(source), EndpointId::new(destination))
 }
 
 /// A UUID in four 32-bit registers from `first` on, byte 0 in the lowest byte of the first (FF-A 1.2, 13.8).

@@ -5,7 +5,7 @@ use arm_ffa::FfaError;
 use super::{Caller, Entry, Outcome, buffers, interrupts, lifecycle, timers};
 use crate::abi::{self, V1_2};
 use crate::config::SriPolicy;
-use crate::endpoint::VcpuId;
+use crate::endpoint::{EndpointId, VcpuId};
 use crate::exit::{Deliver, Lines, Next};
 use crate::hardware::NEVER;
 use crate::state::partition::{Context, Partition};
@@ -39,6 +39,8 @@ fn orphan(at: &mut Entry<'_>, mut vcpu: VcpuId) {
         let requester = context.lock(&mut at.held).0.requester();
         let Some(Requester::Partition(caller)) = requester else { return };
         if spmc.partition_of(caller).vcpu(caller).lock(&mut at.held).0.has_ended() {
+            // One further up may have got an interrupt while the chain was nobody's.
+            at.look_again();
             return context.lock(&mut at.held).0.orphan();
         }
         vcpu = caller;
@@ -136,7 +138,8 @@ fn entered_with(at: &mut Entry<'_>, partition: &Partition, context: &Context) ->
 
 /// The vCPU that FFA_RUN names: one that exists, is not the caller's own, and may run on this PE.
 fn target<'a>(at: &Entry<'a>) -> Result<(&'a Partition, &'a Context), FfaError> {
-    let (id, index) = abi::run_target(at.frame);
+    let (id, index) = abi::halves(at.frame);
+    let id = EndpointId::new(id);
     if id == at.caller.id() {
         return Err(FfaError::InvalidParameters);
     }
@@ -224,6 +227,18 @@ pub fn interrupt(at: &mut Entry<'_>) -> Outcome {
         Caller::Normal => Ok(interrupts::in_normal_world(at)),
         Caller::Partition(..) => Err(FfaError::Denied),
     }
+}
+
+/// Whether `vcpu` is in the call chain that ends with one that works for `requester`: it waits for that one, or for
+/// one that does.
+pub fn is_in_chain(at: &mut Entry<'_>, vcpu: VcpuId, mut requester: Option<Requester>) -> bool {
+    while let Some(Requester::Partition(caller)) = requester {
+        if caller == vcpu {
+            return true;
+        }
+        requester = at.spmc.partition_of(caller).vcpu(caller).lock(&mut at.held).0.requester();
+    }
+    false
 }
 
 /// The PE goes back from the context `left`, which just left it, to whoever waits for that.

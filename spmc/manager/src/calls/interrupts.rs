@@ -129,13 +129,23 @@ fn find<'a>(at: &mut Entry<'a>, interrupted: Interrupted) -> Option<(&'a Partiti
     let here = at.cpu.id();
     for partition in at.spmc.partitions().filter(|partition| !partition.is_aborted()) {
         let Some(context) = partition.context_on(here) else { continue };
-        let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted);
+        let is_blocked = context.vcpu().lock(&mut at.held).0.is_blocked();
+        let is_in_chain = is_blocked && is_in_chain(at, context.id(), interrupted);
+        let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted, is_in_chain);
         if let Some(handling) = handling {
             return Some((partition, context.id(), handling));
         }
     }
     at.cpu.end_errand(Errands::LOOK);
     None
+}
+
+/// Whether `vcpu` waits, in the end, for the one that the interrupt takes the PE from. Another one that is blocked here
+/// is in a chain that an abort has left behind.
+fn is_in_chain(at: &mut Entry<'_>, vcpu: VcpuId, interrupted: Interrupted) -> bool {
+    let Interrupted::Partition(lowest) = interrupted else { return false };
+    let requester = at.spmc.partition_of(lowest).vcpu(lowest).lock(&mut at.held).0.requester();
+    cycles::is_in_chain(at, vcpu, requester)
 }
 
 /// `target` handles interrupts on this PE, which `displaced` lost to it.

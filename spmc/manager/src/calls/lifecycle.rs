@@ -8,7 +8,7 @@ use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Lines, Next};
 use crate::hardware::NEVER;
-use crate::state::{Model, ModelKind, Requester};
+use crate::state::{Model, ModelKind};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
 #[cold]
@@ -113,12 +113,7 @@ pub fn abandon(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
 /// no more, and interrupts of the Normal world wait for none of them.
 fn cut_off(at: &mut Entry<'_>, model: Option<Model>) {
     let Some(holder) = at.cpu.holder() else { return };
-    let mut above = model.map(Model::requester);
-    while let Some(Requester::Partition(caller)) = above {
-        if caller == holder {
-            return;
-        }
-        above = at.spmc.partition_of(caller).vcpu(caller).lock(&mut at.held).0.requester();
+    if !cycles::is_in_chain(at, holder, model.map(Model::requester)) {
+        at.let_go_of(holder);
     }
-    at.let_go_of(holder);
 }

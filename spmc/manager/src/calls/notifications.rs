@@ -2,13 +2,12 @@
 
 use arm_ffa::FfaError;
 
-use super::indirect::DELAY;
 use super::party::Party;
-use super::schedule::{self, When};
+use super::schedule::{self, DELAY, When};
 use super::{Caller, Entry, Outcome};
 use crate::abi;
 use crate::endpoint::EndpointId;
-use crate::state::inbox::Sources;
+use crate::state::inbox::{Inbox, Sources};
 use crate::state::notifications::{Refused, Scope};
 
 /// Flag of BIND and SET: for one context of the receiver.
@@ -71,16 +70,14 @@ pub fn bind(at: &mut Entry<'_>) -> Outcome {
         return Err(FfaError::InvalidParameters);
     }
     let (sender, receiver, bits) = bindings(at)?;
-    receiver
-        .receiver()
-        .change(&mut at.held, |inbox| inbox.notifications.bind(sender, flags & PER_VCPU != 0, bits))?;
+    change(at, receiver, |inbox| Ok(inbox.notifications.bind(sender, flags & PER_VCPU != 0, bits)?))?;
     at.done()
 }
 
 /// FFA_NOTIFICATION_UNBIND: w1 sender and receiver, w3-w4 the notifications that the sender may not send any more.
 pub fn unbind(at: &mut Entry<'_>) -> Outcome {
     let (sender, receiver, bits) = bindings(at)?;
-    receiver.receiver().change(&mut at.held, |inbox| inbox.notifications.unbind(sender, bits))?;
+    change(at, receiver, |inbox| Ok(inbox.notifications.unbind(sender, bits)?))?;
     at.done()
 }
 
@@ -102,12 +99,20 @@ fn bindings<'a>(at: &mut Entry<'a>) -> Result<(EndpointId, Party<'a>, u64), FfaE
     }
     // A VM for which no bitmap was created takes none.
     let receiver = Party::spoken_for(at, receiver).ok_or(FfaError::Denied)?;
-    let takes_any = receiver.receiver().lock(&mut at.held).0.notifications.contexts() != 0;
-    match receiver {
-        Party::Partition(_) if !takes_any => Err(FfaError::NotSupported),
-        Party::Normal(..) if !takes_any => Err(FfaError::Denied),
-        Party::Partition(_) | Party::Normal(..) => Ok((sender, receiver, bits)),
-    }
+    Ok((sender, receiver, bits))
+}
+
+/// Has `change` change the notifications of a receiver that takes any.
+fn change<R>(
+    at: &mut Entry<'_>,
+    receiver: Party<'_>,
+    change: impl FnOnce(&mut Inbox) -> Result<R, FfaError>,
+) -> Result<R, FfaError> {
+    receiver.receiver().change(&mut at.held, |inbox| match receiver {
+        _ if inbox.notifications.contexts() != 0 => change(inbox),
+        Party::Partition(_) => Err(FfaError::NotSupported),
+        Party::Normal(..) => Err(FfaError::Denied),
+    })
 }
 
 /// FFA_NOTIFICATION_SET: w1 sender and receiver, w2 flags and in bits 31:16 the receiver's context, w3-w4 which.
@@ -143,16 +148,16 @@ pub fn set(at: &mut Entry<'_>) -> Outcome {
 
 /// FFA_NOTIFICATION_GET: w1 the receiver's context and the receiver, w2 whose notifications.
 pub fn get(at: &mut Entry<'_>) -> Outcome {
-    let (vcpu, receiver) = abi::endpoints(at.frame);
+    let (vcpu, receiver) = abi::halves(at.frame);
     let sources = Sources::from_bits(abi::word(at.frame, 2)).ok_or(FfaError::InvalidParameters)?;
-    let receiver = Party::spoken_for(at, receiver).ok_or(FfaError::InvalidParameters)?;
-    let notified =
-        receiver.receiver().change(&mut at.held, |inbox| match inbox.notifications.contexts() {
-            0 if matches!(receiver, Party::Partition(_)) => Err(FfaError::NotSupported),
-            0 => Err(FfaError::Denied),
-            contexts if vcpu.get() >= contexts => Err(FfaError::InvalidParameters),
-            _ => Ok(inbox.get(vcpu.get(), sources)),
-        })?;
+    let receiver = Party::spoken_for(at, EndpointId::new(receiver)).ok_or(FfaError::InvalidParameters)?;
+    let notified = change(at, receiver, |inbox| {
+        if vcpu < inbox.notifications.contexts() {
+            Ok(inbox.get(vcpu, sources))
+        } else {
+            Err(FfaError::InvalidParameters)
+        }
+    })?;
     abi::notified(at.frame, &notified);
     Ok(at.back())
 }

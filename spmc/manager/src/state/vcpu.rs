@@ -266,9 +266,17 @@ impl Vcpu {
     #[must_use]
     pub const fn requester(&self) -> Option<Requester> {
         match self.state {
-            State::Running { model, .. } | State::Calling { model, .. } => Some(model.requester()),
+            State::Running { model, .. } | State::Calling { model, .. } | State::Displaced { model, .. } => {
+                Some(model.requester())
+            }
             _ => None,
         }
+    }
+
+    /// Whether it is blocked in a call chain.
+    #[must_use]
+    pub const fn is_blocked(&self) -> bool {
+        matches!(self.state, State::Calling { .. })
     }
 
     /// It called another context and blocks.
@@ -355,9 +363,9 @@ impl Vcpu {
     }
 
     /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
-    /// to go on afterwards; one that is blocked in the PE's call chain goes on by its own. Nothing where it has no
-    /// interrupt for that, or is elsewhere.
-    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<Handling> {
+    /// to go on afterwards; one that is blocked in its call chain, as `is_in_chain` says, goes on by its own. Nothing
+    /// where it has no interrupt for that, or is elsewhere.
+    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted, is_in_chain: bool) -> Option<Handling> {
         let interrupts = self.signals.interrupts();
         let first = interrupts.deliverable().filter(|_| interrupts.takes_the_pe())?;
         let handling = |found, model| Handling { found, model, first };
@@ -368,10 +376,7 @@ impl Vcpu {
                 self.go(on, Model::Interrupt(interrupted));
                 Some(handling)
             }
-            // Under the Normal world there is no chain: this one lost its upper end by an abort.
-            State::Calling { on: chain, model }
-                if chain == on && matches!(interrupted, Interrupted::Partition(_)) =>
-            {
+            State::Calling { model, .. } if is_in_chain => {
                 let handling = handling(Handler::Blocked, ModelKind::Owing);
                 self.state = State::Running { on, model };
                 Some(handling)

@@ -1,9 +1,13 @@
 //! A secure interrupt whose owner is blocked in the chain: it goes on, and then runs whom that displaced.
 
+use manager::exit::Lines;
 use scenarios::{ECHO, Pe, Place, RELAY, Sources, World, code, id, pair};
 
 use super::direct::{IN_ECHO, IN_RELAY};
-use super::interrupts::{IN_THIRD, OWN, THIRD, booted, comes, expect_handled, with_devices};
+use super::interrupts::{IN_THIRD, OTHERS, OWN, THIRD, booted, comes, expect_handled, with_devices};
+
+/// A fourth partition.
+const BYSTANDER: u64 = 0x8004;
 
 #[test]
 fn an_owner_blocked_in_the_chain_learns_whom_it_took_the_pe_from() {
@@ -83,6 +87,28 @@ fn a_chain_whose_upper_end_fails_is_run_to_its_end() {
     assert_eq!(pe.normal(&[id::RUN, pair(THIRD, 0)]), IN_THIRD);
     assert_eq!(pe.call(&[id::RESPONSE, pair(THIRD, ECHO)]), IN_ECHO);
     expect_run_to_its_end(&mut pe);
+}
+
+#[test]
+fn one_that_is_blocked_in_a_chain_left_behind_takes_the_pe_from_nobody() {
+    let mut sources = with_devices();
+    assert_eq!(sources.add("bystander", Sources::new().relay), BYSTANDER);
+    let mut pe = World::of(&sources).booted_pe(0);
+    pe.normal(&[id::REQUEST, pair(0, RELAY)]);
+    pe.call(&[id::REQUEST, pair(RELAY, THIRD)]);
+    pe.call(&[id::REQUEST, pair(THIRD, ECHO)]);
+    assert_eq!(comes(&mut pe, OWN), IN_RELAY);
+    assert_eq!(pe.fault(), Place::Normal);
+    let in_bystander = pe.normal(&[id::REQUEST, pair(0, BYSTANDER)]);
+    assert_eq!(comes(&mut pe, OTHERS), in_bystander, "its owner is blocked, and nobody here works for it");
+    assert_eq!(pe.call(&[id::RESPONSE, pair(BYSTANDER, 0)]), Place::Normal);
+    assert_eq!(pe.normal(&[id::RUN, pair(ECHO, 0)]), IN_ECHO);
+    assert_eq!(pe.call(&[id::RESPONSE, pair(ECHO, THIRD)]), IN_THIRD);
+    assert_eq!(pe.lines(), Lines::IRQ);
+    pe.handle(OTHERS.into());
+    assert_eq!(pe.fault(), Place::Normal);
+    pe.expect_aborted();
+    expect_handled(&pe);
 }
 
 #[test]
