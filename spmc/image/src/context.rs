@@ -183,16 +183,14 @@ impl Context {
         }
     }
 
-    /// Keeps x0-x17, for [`Context::give_all`].
-    pub fn keep_all(&mut self, frame: &Frame) {
+    /// Keeps x0-x7, for [`Context::give_low`]: a step changes those of the frame, and no others without saying so.
+    pub fn keep_low(&mut self, frame: &Frame) {
         self.low.copy_from_slice(&frame.x[..8]);
-        self.banked.high.copy_from_slice(&frame.x[8..]);
     }
 
-    /// Gives x0-x17 back.
-    pub fn give_all(&self, frame: &mut Frame) {
+    /// Gives x0-x7 back.
+    pub fn give_low(&self, frame: &mut Frame) {
         frame.x[..8].copy_from_slice(&self.low);
-        frame.x[8..].copy_from_slice(&self.banked.high);
     }
 
     /// Goes on behind an instruction that trapped, which takes the mark of an indirect branch to it away.
@@ -226,11 +224,12 @@ mod lend {
         ///
         /// # Safety
         /// The manager's last step on this PE named `id` as the context to run, and the image has not yet told it
-        /// `settled`: until then the vCPU's state (Running, Calling or Leaving on this PE) refuses it to all others.
+        /// `settled`: until then the vCPU's state refuses it to all others, by Running, Calling, Displaced or Leaving on
+        /// this PE, or by Aborted, in which it is named by no step again. No other reference that was made here for `id`
+        /// is alive.
         #[expect(clippy::mut_from_ref, reason = "the vCPU's state is the lock")]
         pub unsafe fn lend(&self, id: VcpuId) -> &mut Context {
-            // SAFETY: exclusive by the caller's promise; a second reference on this PE is never alive with it,
-            // because `Visits` asks anew for each use.
+            // SAFETY: exclusive by the caller's promise, among PEs and on this one.
             unsafe { &mut *self.0[id.slot()].get() }
         }
     }

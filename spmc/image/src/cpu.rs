@@ -24,10 +24,9 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
     let mut exit = Exit::Booted;
     let loaded = &mut area.loaded;
     loaded.reset();
-    // SAFETY (of each use): `id` is what the manager's last step named on this PE, and not yet settled; the reference
-    // is given up before it is.
     let context = |id: VcpuId| -> &mut Context {
-        // SAFETY: see above.
+        // SAFETY: `id` is what the manager's last step named on this PE, and not yet settled; the one reference here is
+        // `current`, which has been given up, and its context settled, wherever this is called.
         unsafe { shared.contexts.lend(id) }
     };
 
@@ -64,7 +63,7 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                     }
                 };
                 if deliver == Deliver::Resume {
-                    context.give_all(&mut frame);
+                    context.give_low(&mut frame);
                 }
                 let exit = visit(shared, &mut cpu, &mut machine, loaded, context, &mut frame, &mut fault);
                 current = Some((target, context));
@@ -121,11 +120,11 @@ fn visit<'a>(
         return match enter(loaded, &shared.features, context, frame, fault) {
             Left::Call(conduit) => Exit::Call(conduit),
             Left::Interrupt => {
-                context.keep_all(frame);
+                context.keep_low(frame);
                 Exit::Interrupt
             }
             Left::Idle => {
-                context.keep_all(frame);
+                context.keep_low(frame);
                 Exit::Idle
             }
             Left::Timer(access) => {

@@ -51,6 +51,9 @@ mod class {
     pub const SERROR: u64 = 0x2f;
 }
 
+/// ESR_EL2.ISS.TI of a trapped WFI or WFIT: set for the latter.
+const WFI_WITH_TIMEOUT: u64 = 1 << 1;
+
 /// Runs the context, whose registers `loaded` has put into the PE, until something is left for the manager to decide.
 pub fn enter(
     loaded: &mut Loaded,
@@ -100,10 +103,10 @@ fn trapped(
     syndrome: u64,
 ) -> Option<Left> {
     match class {
-        // WFE does not trap, and WFIT waits no longer than WFI.
+        // WFE does not trap. WFIT may end at any time (Arm DDI 0487, WFIT); who has its own deadline goes on at once.
         class::WFI => {
             context.step_over();
-            return Some(Left::Idle);
+            return (syndrome & WFI_WITH_TIMEOUT == 0).then_some(Left::Idle);
         }
         class::SYSREG => {
             if let Some(access) = TimerAccess::decode(syndrome) {

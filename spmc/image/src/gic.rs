@@ -10,6 +10,7 @@ use arm_gic::gicv3::{
 };
 use arm_gic::{IntId, InterruptGroup, Trigger, UniqueMmioPointer};
 use manager::endpoint::CpuId;
+use manager::hardware::SCHEDULE_RECEIVER;
 use spin::Mutex;
 
 use crate::pes::Pes;
@@ -22,8 +23,6 @@ const SPECIAL: core::ops::RangeInclusive<u32> = 1020..=1023;
 /// The SGI by which PEs kick each other. TF-A leaves 8 to 15 to the secure world; 8 and 9 are what partition managers
 /// use for schedule receiver and inter-processor interrupts.
 pub const KICK: u32 = 10;
-/// The SGI that is the schedule receiver interrupt: the Normal world's, and raised from here.
-const SCHEDULE_RECEIVER: u32 = 8;
 /// ICC_SGI1R_EL1.IRM: every PE but this one.
 const ALL_OTHERS: u64 = 1 << 40;
 
@@ -81,6 +80,8 @@ impl Gic {
     #[must_use]
     pub fn acknowledge(self) -> Option<u32> {
         let id = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1)?;
+        // That the interrupt is active is otherwise not ordered before a write by which `deactivate` ends it.
+        sysregs::complete_accesses();
         if SPECIAL.contains(&id.into()) {
             return None;
         }

@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Frame;
-use manager::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer};
+use manager::hardware::{
+    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, NEVER, Side, Timer,
+};
 use manager::memory::page::{Pa, PageRange};
 
 use crate::console::{self, Printable};
@@ -68,7 +70,7 @@ impl Machine {
 
     /// The PE goes off.
     pub fn stop(&mut self) {
-        self.timer.arm(u64::MAX);
+        self.timer.arm(NEVER);
         self.gic.stop();
     }
 }

@@ -238,6 +238,14 @@ pub fn complete_stores() {
     unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
 }
 
+/// Waits until accesses that this PE has begun are complete, those of the GIC's system registers included (Arm IHI 0069,
+/// "Observability of the effects of accesses to the GIC registers").
+#[inline(always)]
+pub fn complete_accesses() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb sy", options(nostack, preserves_flags)) };
+}
+
 /// Waits until memory accesses and maintenance that this PE has begun, those of a partition included, are complete.
 /// DISR_EL1: with bit 31 set, one of them ended in an SError, which is taken by this (DDI 0487, ESB).
 #[must_use]

@@ -1,5 +1,7 @@
 //! The timer of S-EL2 on this PE: the secure EL2 physical timer (Arm DDI 0487, D12.2).
 
+use manager::hardware::NEVER;
+
 use crate::sysregs;
 
 /// The number of its interrupt (Arm BSA, PPI assignments), among the PPIs.
@@ -9,8 +11,6 @@ pub const INTERRUPT: u32 = 16 + PPI;
 
 /// CNTHPS_CTL_EL2.ENABLE, with IMASK 0.
 const ENABLE: u64 = 1;
-/// The deadline of a timer that is off.
-const NEVER: u64 = u64::MAX;
 
 /// The timer of one PE.
 pub struct SecureTimer {
@@ -26,7 +26,7 @@ impl SecureTimer {
         Self { deadline: NEVER }
     }
 
-    /// Has its interrupt come when the counter has reached `deadline`; [`u64::MAX`] is never.
+    /// Has its interrupt come when the counter has reached `deadline`; [`NEVER`] turns it off.
     pub fn arm(&mut self, deadline: u64) {
         if deadline == self.deadline {
             return;

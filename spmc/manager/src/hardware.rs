@@ -29,6 +29,9 @@ pub trait Memory {
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault>;
 }
 
+/// The schedule receiver interrupt: an SGI of the Normal world.
+pub const SCHEDULE_RECEIVER: u32 = 8;
+
 /// A physical interrupt as the GIC's CPU interface shows it at S-EL2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledged {

@@ -258,10 +258,7 @@ impl Spmc {
                 cpu.add_errand(Errands::LOOK);
                 hw.kick(cpu.id());
             }
-            Settlement::Tell => {
-                partition.add_news();
-                hw.raise_schedule_receiver(cpu.id());
-            }
+            Settlement::Tell => calls::schedule::note(partition, cpu.id(), hw),
         }
     }
 }

@@ -3,9 +3,10 @@
 use arm_ffa::{FfaError, FuncId};
 use uuid::Uuid;
 
-use super::{Caller, Entry, Outcome, buffers, schedule, table};
+use super::{Caller, Entry, Outcome, buffers, table};
 use crate::abi::{self, PartitionDescriptor, V1_0, V1_1, V1_2};
 use crate::config::{Methods, Service};
+use crate::hardware;
 use crate::memory::page::Pa;
 use crate::state::interrupts;
 use crate::state::partition::Partition;
@@ -51,7 +52,7 @@ fn feature(at: &mut Entry<'_>, asked: u32) -> Outcome {
         (NOTIFICATION_PENDING, Caller::Partition(partition, _)) if partition.config().notifications => {
             interrupts::NOTIFICATION.into()
         }
-        (SCHEDULE_RECEIVER, Caller::Normal) => schedule::SCHEDULE_RECEIVER,
+        (SCHEDULE_RECEIVER, Caller::Normal) => hardware::SCHEDULE_RECEIVER,
         // Nothing about notifications is left out.
         (NOTIFICATION, _) => 0,
         _ => return Err(FfaError::NotSupported),

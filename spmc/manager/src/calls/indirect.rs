@@ -7,7 +7,7 @@
 use arm_ffa::FfaError;
 
 use super::party::Party;
-use super::schedule::{self, When};
+use super::schedule::{self, DELAY, When};
 use super::{Caller, Entry, Outcome, buffers};
 use crate::abi::{self, MESSAGE_HEADER_SIZE, MessageHeader, V1_1};
 use crate::config::Methods;
@@ -17,9 +17,6 @@ use crate::memory::page::{Pa, PageRange};
 use crate::state::mailbox::{BufferError, Filled, Origin};
 use crate::state::notifications::{Changed, Scope};
 use crate::state::partition::Partition;
-
-/// w2 of FFA_MSG_SEND2 and of FFA_NOTIFICATION_SET: the scheduler is told when the caller leaves the PE, and not now.
-pub const DELAY: u32 = 1 << 1;
 
 /// FFA_MSG_SEND2: w1 bits 31:16 the VM that a hypervisor speaks for, w2 flags; the message is in the sender's TX buffer.
 pub fn send(at: &mut Entry<'_>) -> Outcome {

@@ -17,7 +17,7 @@ mod monitor;
 mod notifications;
 mod party;
 mod power;
-mod schedule;
+pub mod schedule;
 mod table;
 pub mod timers;
 

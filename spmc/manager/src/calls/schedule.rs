@@ -4,17 +4,14 @@
 use arm_ffa::FfaError;
 
 use super::party::Party;
-use super::{Entry, Outcome};
+use super::{Entry, Outcome, interrupts};
 use crate::abi::Waiting;
 use crate::config::Contexts;
 use crate::endpoint::CpuId;
+use crate::hardware::Hardware;
 use crate::state::cpu::Errands;
 use crate::state::notifications::{Changed, Scope};
 use crate::state::partition::Partition;
-use crate::state::vcpu::Pended;
-
-/// The schedule receiver interrupt: an SGI of the Normal world.
-pub const SCHEDULE_RECEIVER: u32 = 8;
 
 /// When the scheduler is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +21,9 @@ pub enum When {
     /// When the PE next goes to the Normal world.
     Later,
 }
+
+/// w2 of FFA_MSG_SEND2 and of FFA_NOTIFICATION_SET: [`When::Later`].
+pub const DELAY: u32 = 1 << 1;
 
 impl When {
     /// As a flag of a call says whether to delay it.
@@ -60,25 +60,27 @@ pub fn announce(at: &mut Entry<'_>, receiver: Party<'_>, scope: Scope, changed: 
 /// here after the inbox has changed, and there before it is looked at.
 fn interrupt_those_at_work(at: &mut Entry<'_>, partition: &Partition, scope: Scope) {
     let here = at.cpu.id();
-    let concerned = partition.contexts().iter().filter(|context| match scope {
-        Scope::Global => true,
-        Scope::Vcpu(vcpu) => u16::from(context.id().index()) == vcpu,
-    });
+    let contexts = partition.contexts();
+    let concerned = match scope {
+        Scope::Global => contexts,
+        Scope::Vcpu(vcpu) => contexts.get(usize::from(vcpu)).map_or(&[][..], core::slice::from_ref),
+    };
     for context in concerned {
         let pended = context.vcpu().lock(&mut at.held).0.notify(here);
-        match pended {
-            Pended::Here(lines) => at.cpu.set_lines(lines),
-            Pended::On(cpu) => at.hw.kick(cpu),
-            Pended::Nothing | Pended::Waits | Pended::Blocked | Pended::Tell | Pended::Refused => {}
-        }
+        interrupts::act(at, partition, pended);
     }
 }
 
 /// A context of this partition has an interrupt for which the scheduler is to give it a PE: this one, where its
 /// contexts are pinned.
 pub fn tell(at: &mut Entry<'_>, partition: &Partition) {
+    note(partition, at.cpu.id(), at.hw);
+}
+
+/// As [`tell`], on PE `here`.
+pub fn note(partition: &Partition, here: CpuId, hw: &mut dyn Hardware) {
     partition.add_news();
-    at.hw.raise_schedule_receiver(at.cpu.id());
+    hw.raise_schedule_receiver(here);
 }
 
 /// FFA_NOTIFICATION_INFO_GET, 32-bit.

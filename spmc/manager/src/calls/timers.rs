@@ -96,9 +96,10 @@ pub fn expired(at: &mut Entry<'_>) {
 pub fn adopt(at: &mut Entry<'_>) {
     let here = at.cpu.id();
     for context in at.spmc.partitions().filter_map(|partition| partition.context_on(here)) {
-        context.adopt_deadline(here);
+        if context.adopt_deadline(here) {
+            arm_at_most(at.cpu, at.hw, context.deadline());
+        }
     }
-    arm_next(at.spmc, at.cpu, at.hw);
 }
 
 /// The PE goes off: others keep its deadlines.

@@ -195,7 +195,7 @@ impl Receiver {
     ) -> R {
         let (mut inbox, _held) = self.inbox.lock(held);
         let result = change(&mut inbox);
-        // Whoever changes the inbox before a context is entered has changed this, too: see `calls::notifications`.
+        // Whoever changes the inbox before a context is entered has changed this, too: see `calls::schedule`.
         self.summary.store(inbox.summary(), Ordering::Release);
         result
     }

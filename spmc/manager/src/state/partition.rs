@@ -99,9 +99,9 @@ impl Context {
         self.deadline() != NEVER && self.pass_deadline(cpu.get(), NOBODY)
     }
 
-    /// PE `cpu` keeps its deadline if nobody does.
-    pub fn adopt_deadline(&self, cpu: CpuId) {
-        self.pass_deadline(NOBODY, cpu.get());
+    /// PE `cpu` keeps its deadline if nobody does. Whether nobody did.
+    pub fn adopt_deadline(&self, cpu: CpuId) -> bool {
+        self.keeper.load(Ordering::Relaxed) == NOBODY && self.pass_deadline(NOBODY, cpu.get())
     }
 
     fn pass_deadline(&self, from: u16, to: u16) -> bool {
