@@ -129,9 +129,13 @@ fn find<'a>(at: &mut Entry<'a>, interrupted: Interrupted) -> Option<(&'a Partiti
     let here = at.cpu.id();
     for partition in at.spmc.partitions().filter(|partition| !partition.is_aborted()) {
         let Some(context) = partition.context_on(here) else { continue };
-        let is_blocked = context.vcpu().lock(&mut at.held).0.is_blocked();
-        let is_in_chain = is_blocked && is_in_chain(at, context.id(), interrupted);
-        let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted, is_in_chain);
+        let found = context.vcpu().lock(&mut at.held).0.handler(here);
+        match found {
+            None => continue,
+            Some(Handler::Blocked) if !is_in_chain(at, context.id(), interrupted) => continue,
+            Some(Handler::Blocked | Handler::Waited) => {}
+        }
+        let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted);
         if let Some(handling) = handling {
             return Some((partition, context.id(), handling));
         }

@@ -273,12 +273,6 @@ impl Vcpu {
         }
     }
 
-    /// Whether it is blocked in a call chain.
-    #[must_use]
-    pub const fn is_blocked(&self) -> bool {
-        matches!(self.state, State::Calling { .. })
-    }
-
     /// It called another context and blocks.
     pub fn call(&mut self) {
         if let State::Running { on, model } = self.state {
@@ -362,27 +356,33 @@ impl Vcpu {
         }
     }
 
-    /// It is to handle a secure interrupt on PE `on`: one that waits begins by the model for that, with `interrupted`
-    /// to go on afterwards; one that is blocked in its call chain, as `is_in_chain` says, goes on by its own. Nothing
-    /// where it has no interrupt for that, or is elsewhere.
-    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted, is_in_chain: bool) -> Option<Handling> {
-        let interrupts = self.signals.interrupts();
-        let first = interrupts.deliverable().filter(|_| interrupts.takes_the_pe())?;
-        let handling = |found, model| Handling { found, model, first };
+    /// As what it can be given PE `on` for a secure interrupt, if it has one for that and is not elsewhere.
+    #[must_use]
+    pub fn handler(&self, on: CpuId) -> Option<Handler> {
         match self.state {
+            _ if self.signals.is_quiet() || !self.signals.interrupts().takes_the_pe() => None,
             // One that is left to the scheduler is not the SPMC's to run.
-            State::Waiting if self.scheduler == Scheduler::Uninvolved => {
-                let handling = handling(Handler::Waited, ModelKind::Interrupt);
-                self.go(on, Model::Interrupt(interrupted));
-                Some(handling)
-            }
-            State::Calling { model, .. } if is_in_chain => {
-                let handling = handling(Handler::Blocked, ModelKind::Owing);
-                self.state = State::Running { on, model };
-                Some(handling)
-            }
+            State::Waiting if self.scheduler == Scheduler::Uninvolved => Some(Handler::Waited),
+            State::Calling { on: chain, .. } if chain == on => Some(Handler::Blocked),
             _ => None,
         }
+    }
+
+    /// It handles a secure interrupt on PE `on`, if it still is a [`Vcpu::handler`]: one that waits begins by the model
+    /// for that, with `interrupted` to go on afterwards; one that is blocked, in the chain of that, goes on by its own.
+    pub fn handle(&mut self, on: CpuId, interrupted: Interrupted) -> Option<Handling> {
+        let first = self.signals.interrupts().deliverable()?;
+        let found = self.handler(on)?;
+        let model = match (found, self.state) {
+            (Handler::Blocked, State::Calling { model, .. }) => model,
+            _ => Model::Interrupt(interrupted),
+        };
+        self.go(on, model);
+        let kind = match found {
+            Handler::Waited => ModelKind::Interrupt,
+            Handler::Blocked => ModelKind::Owing,
+        };
+        Some(Handling { found, model: kind, first })
     }
 
     /// The interrupt that displaced it is handled: the model by which it goes on, and its virtual interrupt lines.
