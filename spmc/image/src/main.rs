@@ -43,5 +43,6 @@ mod secondary;
 mod simd;
 mod sysregs;
 mod timer;
+mod tlb;
 mod translation;
 mod traps;

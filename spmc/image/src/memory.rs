@@ -10,14 +10,14 @@ use alloc::vec::Vec;
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Frame;
 use manager::hardware::{
-    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, NEVER, Side, Timer,
+    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, NEVER, Side, Timer, Tlb,
 };
 use manager::memory::page::{Pa, PageRange};
 
 use crate::console::{self, Printable};
 use crate::gic::{self, Gic};
 use crate::timer::SecureTimer;
-use crate::{layout, normal, timer};
+use crate::{layout, normal, sysregs, timer, tlb};
 
 unsafe extern "C" {
     /// See guarded.S.
@@ -112,6 +112,16 @@ impl Memory for Machine {
         // SAFETY: as in `write`.
         done(unsafe { guarded_zero(core::ptr::with_exposed_provenance_mut(to), 0, length) })
             .map_err(|_| AccessFault)
+    }
+}
+
+impl Tlb for Machine {
+    fn publish(&mut self) {
+        sysregs::publish_stage_2();
+    }
+
+    fn invalidate(&mut self, vmid: u16, range: PageRange) {
+        tlb::invalidate(vmid, range);
     }
 }
 

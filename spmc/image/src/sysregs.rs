@@ -129,6 +129,8 @@ read_only! {
     id_aa64pfr0 = "id_aa64pfr0_el1";
     /// ID_AA64PFR1_EL1.
     id_aa64pfr1 = "id_aa64pfr1_el1";
+    /// ID_AA64ISAR0_EL1.
+    id_aa64isar0 = "id_aa64isar0_el1";
     /// ID_AA64ISAR1_EL1.
     id_aa64isar1 = "id_aa64isar1_el1";
     /// ID_AA64ISAR2_EL1.
@@ -149,6 +151,10 @@ read_only! {
     far = "far_el2";
     /// HPFAR_EL2.
     hpfar = "hpfar_el2";
+    /// VTTBR_EL2.
+    vttbr = "vttbr_el2";
+    /// VSTTBR_EL2.
+    vsttbr = "S3_4_C2_C6_0";
     /// SCTLR_EL1 of the context whose EL1 set is loaded.
     sctlr_el1 = "S3_5_C1_C0_0";
     /// VBAR_EL1 of the context whose EL1 set is loaded.
@@ -264,6 +270,42 @@ pub fn complete() -> u64 {
 pub fn publish_tables() {
     // SAFETY: barriers and TLB maintenance; no translation of EL2 is affected.
     unsafe { asm!("dsb ishst", "tlbi alle1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Makes stores to stage-2 tables visible to the table walkers of all PEs.
+pub fn publish_stage_2() {
+    // SAFETY: barriers.
+    unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Forgets what any PE has cached of stage 2 for one IPA of the current VMID. [`forget_stage_1`] completes it.
+pub fn forget_ipa(operand: u64) {
+    // SAFETY: TLB maintenance; no translation of EL2 is affected.
+    unsafe { asm!("tlbi ipas2e1is, {}", in(reg) operand, options(nostack, preserves_flags)) };
+}
+
+/// As [`forget_ipa`], for a range of IPAs: RIPAS2E1IS, where [`has_tlbi_range`].
+pub fn forget_ipas(operand: u64) {
+    // SAFETY: as above.
+    unsafe { asm!("sys #4, c8, c0, #2, {}", in(reg) operand, options(nostack, preserves_flags)) };
+}
+
+/// Forgets what stage 1 of the current VMID has made of stage 2, after that was forgotten.
+pub fn forget_stage_1() {
+    // SAFETY: as above.
+    unsafe { asm!("dsb ish", "tlbi vmalle1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Forgets both stages of the current VMID.
+pub fn forget_stages() {
+    // SAFETY: as above.
+    unsafe { asm!("tlbi vmalls12e1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+}
+
+/// FEAT_TLBIRANGE.
+#[must_use]
+pub fn has_tlbi_range() -> bool {
+    id_aa64isar0() >> 56 & 0xf == 2
 }
 
 /// Forgets what any PE has cached of the SPMC's own translations: for pages that are mapped no longer.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
-use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer};
+use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer, Tlb};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange};
 
 pub use crate::sync::Watched;
@@ -31,6 +31,7 @@ struct Shared {
     kicks: u32,
     kicked: Vec<u16>,
     raised: Vec<u16>,
+    invalidated: Vec<(u16, PageRange)>,
     count: u64,
     active: Vec<u32>,
     monitor_calls: Vec<[u64; 18]>,
@@ -148,6 +149,12 @@ impl Machine {
         self.shared().raised.drain(..).collect()
     }
 
+    /// What the TLBs were told to forget, by VMID, in order, since the last time.
+    #[must_use]
+    pub fn take_invalidated(&self) -> Vec<(u16, PageRange)> {
+        self.shared().invalidated.drain(..).collect()
+    }
+
     /// The system counter shows this from now on.
     pub fn set_count(&self, count: u64) {
         self.shared().count = count;
@@ -232,6 +239,14 @@ impl Memory for Machine {
 
     fn zero(&mut self, to: Pa, length: u64) -> Result<(), AccessFault> {
         self.each_piece(to, length, Watched::touch, |piece, _| piece.fill(0))
+    }
+}
+
+impl Tlb for Machine {
+    fn publish(&mut self) {}
+
+    fn invalidate(&mut self, vmid: u16, range: PageRange) {
+        self.shared().invalidated.push((vmid, range));
     }
 }
 

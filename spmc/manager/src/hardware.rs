@@ -2,7 +2,7 @@
 
 use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
-use crate::memory::page::Pa;
+use crate::memory::page::{Pa, PageRange};
 
 /// The address is not mapped, or the access faulted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +80,14 @@ pub trait Timer {
     fn arm(&mut self, deadline: u64);
 }
 
+/// The TLBs of all PEs, and what else an MMU keeps of stage-2 tables.
+pub trait Tlb {
+    /// Entries that were written into tables are seen by walks that begin later.
+    fn publish(&mut self);
+    /// Nothing is kept any more of the translation of these IPAs, which are equal to their addresses, for `vmid`.
+    fn invalidate(&mut self, vmid: u16, range: PageRange);
+}
+
 /// EL3.
 pub trait Monitor {
     /// An SMC that returns at once: x0-x17 go in and come out in `frame`. Never with a lock held.
@@ -93,5 +101,5 @@ pub trait Console {
 }
 
 /// All of it, as a step gets it: one for each PE.
-pub trait Hardware: Memory + Interrupts + Timer + Monitor + Console {}
-impl<T: Memory + Interrupts + Timer + Monitor + Console + ?Sized> Hardware for T {}
+pub trait Hardware: Memory + Tlb + Interrupts + Timer + Monitor + Console {}
+impl<T: Memory + Tlb + Interrupts + Timer + Monitor + Console + ?Sized> Hardware for T {}

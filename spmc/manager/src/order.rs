@@ -1,4 +1,4 @@
-//! The lock order, in types: Registry before Partition before Vcpu, at most one lock of each rank.
+//! The lock order, in types: Registry, Partition, Space, Vcpu, at most one lock of each rank.
 //!
 //! A [`Holding`] token says which rank is held innermost. Taking a lock needs a token of an earlier rank and keeps
 //! it borrowed until the lock is given back, so a wrong order does not compile.
@@ -47,6 +47,8 @@ pub enum Nothing {}
 pub enum Registry {}
 /// Rank: what belongs to one endpoint as a whole.
 pub enum Partition {}
+/// Rank: an endpoint's pages.
+pub enum Space {}
 /// Rank: the life of one execution context.
 pub enum Vcpu {}
 
@@ -54,9 +56,12 @@ pub enum Vcpu {}
 pub trait Before<R> {}
 impl Before<Registry> for Nothing {}
 impl Before<Partition> for Nothing {}
+impl Before<Space> for Nothing {}
 impl Before<Vcpu> for Nothing {}
 impl Before<Partition> for Registry {}
+impl Before<Space> for Registry {}
 impl Before<Vcpu> for Registry {}
+impl Before<Space> for Partition {}
 impl Before<Vcpu> for Partition {}
 
 /// The innermost rank that this PE holds.

@@ -8,23 +8,25 @@ use log::error;
 use crate::abi::{self, PartitionDescriptor, V1_2};
 use crate::calls::Party;
 use crate::calls::{self, Caller, Entry};
-use crate::config::{MemoryRange, Own, PartitionConfig, SpmcManifest};
+use crate::config::{Own, PartitionConfig, SpmcManifest};
 use crate::endpoint::{PartitionIndex, VcpuId};
 use crate::exit::{Exit, Frame, Lines, Next, TimerRegister};
 use crate::hardware::Hardware;
 use crate::manifest::{self, Error};
-use crate::memory::page::{PageRange, Space};
-use crate::memory::space::Pool;
+use crate::memory::page::{Attributes, Ownership, PageRange, Space};
+use crate::memory::space::{MapError, Pool};
 use crate::order::Holding;
 use crate::state::Intid;
 use crate::state::cpu::Errands;
+use crate::state::ledger::Ledger;
 use crate::state::normal::NormalWorld;
+use crate::state::pages::Pages;
 use crate::state::partition::Partition;
 use crate::state::vcpu::Settlement;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
 pub use crate::state::cpu::Cpu;
-pub use crate::state::partition::{Roots, Translation};
+pub use crate::state::spaces::{Roots, Translation};
 
 /// What the image needs to know of a context's partition.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +37,27 @@ pub struct View {
     pub idles: bool,
 }
 
+/// What the SPMC manifest says is the Normal world's memory, and what may be done with it.
+fn normal_memory(manifest: &SpmcManifest) -> Box<[(PageRange, Attributes)]> {
+    let plain = Attributes::READ | Attributes::WRITE;
+    let normal = manifest.memory.iter().filter(|memory| memory.range.space() == Space::Normal);
+    normal
+        .map(|memory| (memory.range, if memory.device { plain | Attributes::DEVICE } else { plain }))
+        .collect()
+}
+
+/// The Normal world's memory that a manifest gives a partition is the Normal world's no more.
+fn assign(
+    ledger: &mut Ledger,
+    config: &PartitionConfig,
+    hw: &mut dyn Hardware,
+) -> Result<(), (PageRange, MapError)> {
+    for range in config.grants().map(|region| region.range).filter(|range| range.space() == Space::Normal) {
+        ledger.take(range, Ownership::Foreign, hw).map_err(|error| (range, error.into()))?;
+    }
+    Ok(())
+}
+
 /// The manager: what all PEs share. Nothing of it is allocated or moved after boot.
 pub struct Spmc {
     /// By index; a place is empty where a partition was left out.
@@ -42,7 +65,6 @@ pub struct Spmc {
     /// Their indices, in the order in which they start.
     boot_order: Box<[PartitionIndex]>,
     normal: NormalWorld,
-    memory: Box<[MemoryRange]>,
     logical: Box<[PartitionDescriptor]>,
     /// Which partition owns which interrupt, by interrupt.
     routes: Box<[(Intid, PartitionIndex)]>,
@@ -75,12 +97,15 @@ impl Spmc {
         hw: &mut dyn Hardware,
     ) -> Self {
         let mut partitions: Vec<Option<Box<Partition>>> = manifest.vms.iter().map(|_| None).collect();
+        let mut ledger = Ledger::new(normal_memory(manifest), pool).expect("there are frames for two tables");
         let mut slots = 0;
         for config in configs {
             let (index, contexts) = (config.index.get(), config.contexts.count());
             let version = abi::version_word(config.version).min(V1_2);
             let name = config.name.clone();
-            match (Partition::new(config, version, slots, pool), partitions.get_mut(index)) {
+            let partition = assign(&mut ledger, &config, hw)
+                .and_then(|()| Partition::new(config, version, slots, pool, hw));
+            match (partition, partitions.get_mut(index)) {
                 (Ok(partition), Some(place)) => {
                     *place = Some(Box::new(partition));
                     slots += contexts;
@@ -106,8 +131,7 @@ impl Spmc {
         Self {
             partitions: partitions.into(),
             boot_order: boot_order.into(),
-            normal: NormalWorld::new(V1_2, manifest.cpus.len()),
-            memory: manifest.memory.clone().into(),
+            normal: NormalWorld::new(V1_2, manifest.cpus.len(), ledger),
             logical: calls::discover(hw).into(),
             routes: routes.into(),
             unexpected_interrupts: AtomicU32::new(0),
@@ -153,12 +177,6 @@ impl Spmc {
     /// The Normal world.
     pub(crate) const fn normal(&self) -> &NormalWorld {
         &self.normal
-    }
-
-    /// Whether the Normal world may offer `range` as a buffer: the SPMC manifest says it is its memory.
-    pub(crate) fn is_normal_memory(&self, range: &PageRange) -> bool {
-        range.space() == Space::Normal
-            && self.memory.iter().any(|declared| !declared.device && declared.range.contains(range))
     }
 
     /// How many places there are for endpoints: partitions first, then those of the Normal world.

@@ -8,10 +8,11 @@ use super::{Caller, Entry, Outcome};
 use crate::abi::{self, Buffers, V1_2};
 use crate::endpoint::EndpointId;
 use crate::hardware::{AccessFault, Hardware};
-use crate::memory::page::{Attributes, PAGE_SIZE, Pa, PageRange, Space};
+use crate::memory::page::{PAGE_SIZE, Pa, PageRange, Space};
 use crate::state::inbox::Receiver;
 use crate::state::mailbox::{BufferError, Filled};
 use crate::state::notifications::Scope;
+use crate::state::pages::PagesError;
 
 /// The largest buffer: a 64 KB page of the Normal world's kernel.
 const MAX_PAGES: u64 = 16;
@@ -36,29 +37,37 @@ fn map(at: &mut Entry<'_>, tx: u64, rx: u64, pages: u64) -> Outcome {
     if matches!(at.caller, Caller::Normal) && tx | rx | pages == 0 {
         return map_for_vm(at);
     }
-    let tx = buffer(at, (tx, pages), Attributes::READ | Attributes::WRITE)?;
-    let rx = buffer(at, (rx, pages), Attributes::READ)?;
-    if tx.overlaps(&rx) {
-        return Err(FfaError::InvalidParameters);
+    let pair = pair(at, (tx, pages), (rx, pages))?;
+    match at.caller {
+        Caller::Normal => {
+            let normal = at.spmc.normal();
+            normal.os().receiver.map(&mut at.held, &normal.memory, pair, at.hw)?;
+        }
+        Caller::Partition(partition, _) => {
+            partition.receiver().map(&mut at.held, partition.spaces(), pair, at.hw)?;
+        }
     }
-    let accepted = own(at).lock(&mut at.held).0.mailbox.map(tx, rx);
-    if accepted { at.done() } else { Err(FfaError::Denied) }
+    at.done()
 }
 
-/// The pages that the caller offers as a buffer, if they are its own to offer.
-fn buffer(at: &Entry<'_>, (address, pages): (u64, u64), rights: Attributes) -> Result<PageRange, FfaError> {
+/// The pages that the caller offers as TX and RX.
+fn pair(at: &mut Entry<'_>, tx: (u64, u64), rx: (u64, u64)) -> Result<(PageRange, PageRange), FfaError> {
+    let pair = (buffer(at, tx)?, buffer(at, rx)?);
+    if pair.0.overlaps(&pair.1) { Err(FfaError::InvalidParameters) } else { Ok(pair) }
+}
+
+/// The pages that the caller offers as a buffer.
+fn buffer(at: &mut Entry<'_>, (address, pages): (u64, u64)) -> Result<PageRange, FfaError> {
     if pages > MAX_PAGES {
         return Err(FfaError::InvalidParameters);
     }
     let plain = |space| PageRange::new(space, address, pages).map_err(|_| FfaError::InvalidParameters);
+    let (secure, normal) = (plain(Space::Secure)?, plain(Space::Normal)?);
     match at.caller {
-        Caller::Normal => {
-            let range = plain(Space::Normal)?;
-            at.spmc.is_normal_memory(&range).then_some(range).ok_or(FfaError::Denied)
-        }
+        Caller::Normal => Ok(normal),
         Caller::Partition(partition, _) => {
-            let spaces = [plain(Space::Secure)?, plain(Space::Normal)?];
-            spaces.into_iter().find(|range| partition.owns(range, rights)).ok_or(FfaError::Denied)
+            let (spaces, _held) = partition.spaces().lock(&mut at.held);
+            Ok(if spaces.of(Space::Secure).walk(address).is_some() { secure } else { normal })
         }
     }
 }
@@ -74,18 +83,18 @@ fn map_for_vm(at: &mut Entry<'_>) -> Outcome {
     if !is_vm(vm) {
         return Err(FfaError::InvalidParameters);
     }
-    let tx = buffer(at, tx, Attributes::READ | Attributes::WRITE)?;
-    let rx = buffer(at, rx, Attributes::READ)?;
-    if tx.overlaps(&rx) {
-        return Err(FfaError::InvalidParameters);
-    }
+    let pair = pair(at, tx, rx)?;
     let normal = at.spmc.normal();
-    let accepted = {
+    {
         let (mut registry, mut held) = normal.registry().lock(&mut at.held);
         let endpoint = normal.enter(&mut registry, vm).ok_or(FfaError::NoMemory)?;
-        endpoint.receiver.lock(&mut held).0.mailbox.map(tx, rx)
-    };
-    if accepted { at.done() } else { Err(FfaError::Denied) }
+        let mapped = endpoint.receiver.map(&mut held, &normal.memory, pair, at.hw);
+        if mapped.is_err() {
+            normal.leave(&mut registry, endpoint, &endpoint.receiver.lock(&mut held).0);
+        }
+        mapped?;
+    }
+    at.done()
 }
 
 /// Whether the id is one that a Normal-world VM can have.
@@ -103,14 +112,12 @@ pub fn unmap(at: &mut Entry<'_>) -> Outcome {
         Party::Normal(endpoint, _) => {
             let normal = at.spmc.normal();
             let (mut registry, mut held) = normal.registry().lock(&mut at.held);
-            endpoint.receiver.change(&mut held, |inbox| {
-                let unmapped = inbox.mailbox.unmap();
+            endpoint.receiver.unmap(&mut held, &normal.memory, at.hw, |inbox| {
                 normal.leave(&mut registry, endpoint, inbox);
-                unmapped
             })
         }
         Party::Partition(partition) => {
-            partition.receiver().change(&mut at.held, |inbox| inbox.mailbox.unmap())
+            partition.receiver().unmap(&mut at.held, partition.spaces(), at.hw, |_| {})
         }
     }?;
     // What is not there is not full.
@@ -204,6 +211,15 @@ pub fn fill_rx(
         tell_free(at, own);
     }
     outcome
+}
+
+impl From<PagesError> for FfaError {
+    fn from(error: PagesError) -> Self {
+        match error {
+            PagesError::NotOwned => Self::Denied,
+            PagesError::NoTables => Self::NoMemory,
+        }
+    }
 }
 
 impl From<BufferError> for FfaError {

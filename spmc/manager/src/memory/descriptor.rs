@@ -89,11 +89,11 @@ impl Level {
 /// A descriptor, read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Descriptor {
-    /// Nothing is mapped.
+    /// Nothing is said of the address.
     Absent,
     /// The physical address of the next level's table.
     Table(u64),
-    /// A block or a page.
+    /// A block or a page. The MMU does not use it where its owner has no access.
     Leaf(Leaf),
 }
 
@@ -112,12 +112,13 @@ impl Descriptor {
     /// Reads a descriptor of a table at `level`.
     #[must_use]
     pub fn decode(raw: u64, level: Level) -> Self {
-        match (raw & VALID != 0, raw & TABLE_OR_PAGE != 0, level) {
-            (true, true, Level::Zero | Level::One | Level::Two) => Self::Table(raw & ADDRESS),
-            (true, true, Level::Three) | (true, false, Level::One | Level::Two) => {
+        let is_known = raw & (VALID | OWNERSHIP_MASK << OWNERSHIP_SHIFT) != 0;
+        match (raw & TABLE_OR_PAGE != 0, level) {
+            (true, Level::Zero | Level::One | Level::Two) if raw & VALID != 0 => Self::Table(raw & ADDRESS),
+            (true, Level::Three) | (false, Level::One | Level::Two) if is_known => {
                 Self::Leaf(Leaf::decode(raw, level))
             }
-            (false, _, _) | (true, false, Level::Zero | Level::Three) => Self::Absent,
+            _ => Self::Absent,
         }
     }
 
@@ -150,8 +151,9 @@ impl Leaf {
         let when = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { bits } else { 0 };
         let unless = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { 0 } else { bits };
         let page = if level == Level::Three { TABLE_OR_PAGE } else { 0 };
+        let valid = if self.ownership.has_access() { VALID } else { 0 };
         self.address & ADDRESS
-            | VALID
+            | valid
             | page
             | ACCESSED
             | INNER_SHAREABLE
@@ -168,6 +170,14 @@ mod tests {
     use super::*;
 
     const RW: Attributes = Attributes::READ.union(Attributes::WRITE);
+    const OWNERSHIPS: [Ownership; 6] = [
+        Ownership::Owned,
+        Ownership::Buffer,
+        Ownership::Shared,
+        Ownership::Lent,
+        Ownership::Borrowed,
+        Ownership::Foreign,
+    ];
 
     fn leaf(address: u64, attributes: Attributes) -> Descriptor {
         Descriptor::Leaf(Leaf { address, attributes, ownership: Ownership::Owned })
@@ -189,7 +199,7 @@ mod tests {
     #[test]
     fn every_leaf_is_read_back_as_it_was_written() {
         for bits in 0..=Attributes::all().bits() {
-            for ownership in [Ownership::Owned, Ownership::Granted] {
+            for ownership in OWNERSHIPS {
                 for level in [Level::One, Level::Two, Level::Three] {
                     let attributes = Attributes::from_bits_truncate(bits);
                     let address = ADDRESS_LIMIT - level.size();
@@ -197,6 +207,14 @@ mod tests {
                     assert_eq!(Descriptor::decode(written.encode(level), level), written);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_mmu_uses_a_leaf_exactly_where_its_owner_has_access() {
+        for ownership in OWNERSHIPS {
+            let leaf = Descriptor::Leaf(Leaf { address: 0xe20_0000, attributes: RW, ownership });
+            assert_eq!(leaf.encode(Level::Three) & VALID != 0, ownership.has_access(), "{ownership:?}");
         }
     }
 

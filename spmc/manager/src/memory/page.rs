@@ -64,29 +64,55 @@ bitflags! {
     }
 }
 
-/// Whose memory a mapped page is. It stands in the page's descriptor and nowhere else.
+/// What a page is to an endpoint (DEN0140, ownership and access states). It stands in the page's descriptor and nowhere
+/// else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
-    /// The partition owns it and alone has access: Owner-EA (DEN0140, ownership and access states).
+    /// The endpoint owns it and alone has access: Owner-EA.
     Owned,
-    /// The partition has access by its manifest, and somebody else owns it: !Owner-SA.
-    Granted,
+    /// It owns it, and the SPMC has access: a page of an RX or TX buffer.
+    Buffer,
+    /// It owns it and has sent it to others, and keeps its access: Owner-SA.
+    Shared,
+    /// It owns it and has sent it to others, who alone may have access: Owner-NA.
+    Lent,
+    /// It has access to it, and another one owns it: !Owner-SA or !Owner-EA.
+    Borrowed,
+    /// It has neither, where that has to be said: !Owner-NA.
+    Foreign,
 }
 
 impl Ownership {
+    /// Whether the endpoint has access to the page.
+    #[must_use]
+    pub const fn has_access(self) -> bool {
+        match self {
+            Self::Owned | Self::Buffer | Self::Shared | Self::Borrowed => true,
+            Self::Lent | Self::Foreign => false,
+        }
+    }
+
     /// The value of a descriptor's software field, four bits. 0 means no state: an entry that was never written.
     pub(super) const fn bits(self) -> u64 {
         match self {
             Self::Owned => 1,
-            Self::Granted => 2,
+            Self::Buffer => 2,
+            Self::Shared => 3,
+            Self::Lent => 4,
+            Self::Borrowed => 5,
+            Self::Foreign => 6,
         }
     }
 
-    /// The state of a mapped page; a value that is not written is read as the state with fewer rights.
+    /// The state of a page; a value that is not written is read as the state with the fewest rights.
     pub(super) const fn from_bits(bits: u64) -> Self {
         match bits {
             1 => Self::Owned,
-            _ => Self::Granted,
+            2 => Self::Buffer,
+            3 => Self::Shared,
+            4 => Self::Lent,
+            5 => Self::Borrowed,
+            _ => Self::Foreign,
         }
     }
 }

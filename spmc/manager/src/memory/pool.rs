@@ -1,7 +1,7 @@
 //! The frames that address spaces are built from: taken in advance, all or none, and given back without a lock.
 
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
 
 use super::page::PAGE_SHIFT;
 use super::table::TableFrame;
@@ -22,6 +22,8 @@ struct Shared {
     available: AtomicUsize,
     /// A bit for each frame that is free.
     free: Box<[AtomicU64]>,
+    /// How many entries each frame's table has. Who changes the table keeps it.
+    entries: Box<[AtomicU16]>,
 }
 
 impl Pool {
@@ -34,7 +36,9 @@ impl Pool {
             64.. => u64::MAX,
         };
         let free = (0..frames.len()).step_by(64).map(|first| AtomicU64::new(bits(first))).collect();
-        Self(Box::leak(Box::new(Shared { frames, base, available: AtomicUsize::new(frames.len()), free })))
+        let entries = frames.iter().map(|_| AtomicU16::new(0)).collect();
+        let available = AtomicUsize::new(frames.len());
+        Self(Box::leak(Box::new(Shared { frames, base, available, free, entries })))
     }
 
     /// The number of free frames.
@@ -45,8 +49,41 @@ impl Pool {
 
     /// The frame at a physical address, if it is one of the pool's.
     pub(super) fn frame(&self, address: u64) -> Option<&'static TableFrame> {
-        let index = address.checked_sub(self.0.base)? >> PAGE_SHIFT;
-        self.0.frames.get(usize::try_from(index).ok()?)
+        self.0.frames.get(self.index(address)?)
+    }
+
+    fn index(&self, address: u64) -> Option<usize> {
+        usize::try_from(address.checked_sub(self.0.base)? >> PAGE_SHIFT).ok()
+    }
+
+    fn count(&self, address: u64) -> Option<&AtomicU16> {
+        self.0.entries.get(self.index(address)?)
+    }
+
+    /// How many entries the table at this address has.
+    pub(super) fn entries(&self, address: u64) -> usize {
+        self.count(address).map_or(0, |count| count.load(Ordering::Relaxed).into())
+    }
+
+    /// The table at this address has one more entry.
+    pub(super) fn add_entry(&self, address: u64) {
+        if let Some(count) = self.count(address) {
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// It has one fewer.
+    pub(super) fn take_entry(&self, address: u64) {
+        if let Some(count) = self.count(address) {
+            count.store(count.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Frees the frame at this address, whose table has no entries and is linked nowhere.
+    pub(super) fn give_back(&self, address: u64) {
+        if let Some(index) = self.index(address) {
+            self.free_frame(index);
+        }
     }
 
     /// Takes `count` frames, or none if there are fewer.
@@ -77,7 +114,7 @@ impl Pool {
     }
 
     /// Frees a frame; the bit comes before the promise.
-    fn give_back(&self, index: usize) {
+    fn free_frame(&self, index: usize) {
         if let Some(bits) = self.0.free.get(index / 64) {
             bits.fetch_or(1 << (index % 64), Ordering::Release);
             self.0.available.fetch_add(1, Ordering::Release);
@@ -119,7 +156,7 @@ impl Reserve {
 impl Drop for Reserve {
     fn drop(&mut self) {
         while let Some((index, _)) = self.pop() {
-            self.pool.give_back(index);
+            self.pool.free_frame(index);
         }
     }
 }

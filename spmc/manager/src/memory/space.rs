@@ -1,10 +1,13 @@
-//! Stage-2 address spaces: what is to be mapped is checked first, and then committed by steps that cannot fail.
+//! Stage-2 address spaces: looking pages up, and mapping a range that nothing is mapped in. How a mapping changes is
+//! in [`change`](self).
+
+mod change;
 
 use super::descriptor::{Descriptor, Leaf, Level};
 use super::page::{ADDRESS_LIMIT, Attributes, Ownership, Pa, PageRange, Space};
-use super::pool::Reserve;
 pub use super::pool::{NoTables, Pool};
 use super::table::TableFrame;
+use crate::hardware::Tlb;
 
 #[cfg(test)]
 mod tests;
@@ -42,11 +45,9 @@ pub struct Mapping {
     pub size: u64,
 }
 
-/// A range of IPAs that is mapped to consecutive addresses, in the same way throughout.
+/// How a range of IPAs is mapped, if it is in the same way throughout, each page to its own address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// The address that the first IPA is translated to.
-    pub pa: Pa,
     /// Permissions and memory type of every page.
     pub attributes: Attributes,
     /// Whose memory every page is.
@@ -60,51 +61,74 @@ pub struct Offender {
     pub at: u64,
 }
 
-/// One stage-2 tree: IPAs of a partition to physical addresses in one space.
+/// One tree of stage-2 tables: each page is mapped to its own address, in one space.
 pub struct AddressSpace {
     pool: Pool,
     space: Space,
-    root: &'static TableFrame,
-    root_address: u64,
+    /// Whose the tree is to the MMU; none where no MMU walks it.
+    vmid: Option<u16>,
+    root: Table,
+}
+
+/// A table and its physical address.
+#[derive(Clone, Copy)]
+struct Table {
+    frame: &'static TableFrame,
+    address: u64,
 }
 
 /// What a descriptor leads to.
 enum Entry {
     Absent,
-    Table(&'static TableFrame),
+    Table(Table),
     Leaf(Leaf),
 }
 
 impl AddressSpace {
-    /// A tree that maps nothing; what will be mapped lies in `space`. Its tables never go back to the pool.
-    pub fn new(pool: &Pool, space: Space) -> Result<Self, NoTables> {
-        let (root_address, root) = pool.reserve(1)?.take().ok_or(NoTables)?;
-        Ok(Self { pool: *pool, space, root, root_address })
+    /// A tree that maps nothing; what will be mapped lies in `space`. Its level-0 table and the first one of level 1 are
+    /// there for good.
+    ///
+    /// # Errors
+    /// There are no frames for these two.
+    pub fn new(pool: &Pool, space: Space, vmid: Option<u16>) -> Result<Self, NoTables> {
+        let mut tables = pool.reserve(2)?;
+        let mut table = || {
+            let (address, frame) = tables.take().ok_or(NoTables)?;
+            Ok(Table { frame, address })
+        };
+        let (root, first) = (table()?, table()?);
+        let own = Self { pool: *pool, space, vmid, root };
+        own.write(root, 0, Descriptor::Table(first.address).encode(Level::Zero));
+        Ok(own)
     }
 
     /// The physical address of the level-0 table.
     #[must_use]
     pub const fn root(&self) -> u64 {
-        self.root_address
+        self.root.address
     }
 
     /// The physical address of the level-1 table for the first 512 GB, from which a PE with fewer than 43 bits of
-    /// physical address walks (DDI 0487, D8.2: it has no level 0). Where nothing is mapped there, an empty table.
+    /// physical address walks (DDI 0487, D8.2: it has no level 0).
     #[must_use]
     pub fn first_table(&self) -> u64 {
-        match Descriptor::decode(self.root.get(0), Level::Zero) {
+        match Descriptor::decode(self.root.frame.get(0), Level::Zero) {
             Descriptor::Table(address) => address,
-            Descriptor::Absent | Descriptor::Leaf(_) => self.root_address,
+            Descriptor::Absent | Descriptor::Leaf(_) => self.root.address,
         }
     }
 
-    /// Checks that `range` can be mapped, each page to its own address, and reserves the tables for it.
-    pub fn check(
+    /// Maps `range`, in which nothing is mapped.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn map(
         &mut self,
         range: PageRange,
         attributes: Attributes,
         ownership: Ownership,
-    ) -> Result<Prepared<'_>, MapError> {
+        tlb: &mut (impl Tlb + ?Sized),
+    ) -> Result<(), MapError> {
         if range.space() != self.space {
             return Err(MapError::Space);
         }
@@ -113,9 +137,12 @@ impl AddressSpace {
         if !attributes.intersects(access) || attributes.contains(Attributes::EXECUTE | Attributes::DEVICE) {
             return Err(MapError::Attributes);
         }
-        let tables = self.missing(Some(self.root), Level::Zero, range.start(), range.end())?;
-        let reserve = self.pool.reserve(tables)?;
-        Ok(Prepared { space: self, range, attributes, ownership, reserve })
+        if let Some(at) = self.first_mapped(range) {
+            return Err(MapError::Mapped { at });
+        }
+        self.divide(range, tlb)?;
+        self.set(range, attributes, ownership, tlb);
+        Ok(())
     }
 
     /// What `ipa` is mapped to. At most four descriptors are read.
@@ -138,98 +165,80 @@ impl AddressSpace {
         }
     }
 
-    /// How the whole of `range` is mapped, if it is mapped evenly. One walk for each page or block.
+    /// The first page of `range` that is mapped.
+    #[must_use]
+    pub fn first_mapped(&self, range: PageRange) -> Option<u64> {
+        let mut first = None;
+        self.visit(self.root, Level::Zero, range.start(), range.end(), &mut |from, leaf| {
+            if leaf.is_some() {
+                first = Some(from);
+            }
+            leaf.is_none()
+        });
+        first
+    }
+
+    /// How the whole of `range` is mapped.
+    ///
+    /// # Errors
+    /// The page from which on it is not mapped, or otherwise.
     pub fn lookup_range(&self, range: PageRange) -> Result<Stretch, Offender> {
-        let start = range.start();
-        let first = self.walk(start).filter(|_| range.space() == self.space).ok_or(Offender { at: start })?;
-        let whole = Stretch { pa: first.pa, attributes: first.attributes, ownership: first.ownership };
-        let mut at = end_of_entry(start, first.size);
-        while at < range.end() {
-            let pa = Pa { space: self.space, address: whole.pa.address + (at - start) };
-            let even = |m: &Mapping| {
-                Stretch { pa, ..whole }
-                    == (Stretch { pa: m.pa, attributes: m.attributes, ownership: m.ownership })
-            };
-            let mapping = self.walk(at).filter(even).ok_or(Offender { at })?;
-            at = end_of_entry(at, mapping.size);
+        if range.space() != self.space {
+            return Err(Offender { at: range.start() });
         }
-        Ok(whole)
-    }
-
-    /// What the descriptor for `ipa` in a table of `level` leads to.
-    fn entry(&self, table: &TableFrame, level: Level, ipa: u64) -> Entry {
-        match Descriptor::decode(table.get(level.index(ipa)), level) {
-            Descriptor::Absent => Entry::Absent,
-            Descriptor::Leaf(leaf) => Entry::Leaf(leaf),
-            // All tables come from the pool, so there is a frame.
-            Descriptor::Table(address) => self.pool.frame(address).map_or(Entry::Absent, Entry::Table),
+        let mut whole = None;
+        let mut offender = None;
+        self.visit(self.root, Level::Zero, range.start(), range.end(), &mut |from, leaf| {
+            let found = leaf.map(|leaf| Stretch { attributes: leaf.attributes, ownership: leaf.ownership });
+            if found.is_none() || whole.is_some_and(|_| whole != found) {
+                offender = Some(Offender { at: from });
+            }
+            whole = found;
+            offender.is_none()
+        });
+        match (offender, whole) {
+            (None, Some(whole)) => Ok(whole),
+            (offender, _) => Err(offender.unwrap_or(Offender { at: range.start() })),
         }
     }
 
-    /// How many tables are needed below this one (`None`: it does not exist yet) to map `from..to`.
-    fn missing(
+    /// Shows `look` each entry for `from..to` that is no table, by the first address in the range that it is for, until
+    /// that says false. Whether it never did.
+    fn visit(
         &self,
-        table: Option<&TableFrame>,
+        table: Table,
         level: Level,
         from: u64,
         to: u64,
-    ) -> Result<usize, MapError> {
-        let mut tables = 0;
-        for (from, to) in parts(level, from, to) {
-            let below = match table.map_or(Entry::Absent, |table| self.entry(table, level, from)) {
-                Entry::Leaf(_) => return Err(MapError::Mapped { at: from }),
-                Entry::Absent if level.has_leaf_of(to - from) => continue,
-                Entry::Absent => {
-                    tables += 1;
-                    None
-                }
-                Entry::Table(below) => Some(below),
-            };
-            if let Some(next) = level.next() {
-                tables += self.missing(below, next, from, to)?;
+        look: &mut impl FnMut(u64, Option<Leaf>) -> bool,
+    ) -> bool {
+        parts(level, from, to).all(|(from, to)| match (self.entry(table, level, from), level.next()) {
+            (Entry::Table(below), Some(next)) => self.visit(below, next, from, to, look),
+            (Entry::Leaf(leaf), _) => look(from, Some(leaf)),
+            (Entry::Absent | Entry::Table(_), _) => look(from, None),
+        })
+    }
+
+    /// What the descriptor for `ipa` in a table of `level` leads to.
+    fn entry(&self, table: Table, level: Level, ipa: u64) -> Entry {
+        match Descriptor::decode(table.frame.get(level.index(ipa)), level) {
+            Descriptor::Absent => Entry::Absent,
+            Descriptor::Leaf(leaf) => Entry::Leaf(leaf),
+            // All tables come from the pool, so there is a frame.
+            Descriptor::Table(address) => {
+                self.pool.frame(address).map_or(Entry::Absent, |frame| Entry::Table(Table { frame, address }))
             }
         }
-        Ok(tables)
-    }
-}
-
-/// A range that can be mapped: nothing in its address space changes meanwhile, and the tables are reserved.
-/// Dropped, it changes nothing and gives the tables back.
-#[must_use]
-pub struct Prepared<'a> {
-    space: &'a mut AddressSpace,
-    range: PageRange,
-    attributes: Attributes,
-    ownership: Ownership,
-    reserve: Reserve,
-}
-
-impl Prepared<'_> {
-    /// Maps it. Nothing was mapped there, so no TLB holds anything to be invalidated; that the MMU sees the new
-    /// descriptors is for the image's barriers.
-    pub fn commit(mut self) {
-        let (root, start, end) = (self.space.root, self.range.start(), self.range.end());
-        self.fill(root, Level::Zero, start, end);
     }
 
-    /// Maps `from..to` in a table of `level` and the tables below it. A new table is filled before it is linked.
-    fn fill(&mut self, table: &TableFrame, level: Level, from: u64, to: u64) {
-        for (from, to) in parts(level, from, to) {
-            let entry = self.space.entry(table, level, from);
-            match (entry, level.next()) {
-                (Entry::Absent, _) if level.has_leaf_of(to - from) => {
-                    let leaf = Leaf { address: from, attributes: self.attributes, ownership: self.ownership };
-                    table.set(level.index(from), Descriptor::Leaf(leaf).encode(level));
-                }
-                (Entry::Absent, Some(next)) => {
-                    let (address, below) =
-                        self.reserve.take().expect("check reserved a frame for each table");
-                    self.fill(below, next, from, to);
-                    table.set(level.index(from), Descriptor::Table(address).encode(level));
-                }
-                (Entry::Table(below), Some(next)) => self.fill(below, next, from, to),
-                (Entry::Leaf(_), _) | (_, None) => unreachable!("check found the range unmapped"),
-            }
+    /// Writes a descriptor, and keeps count of those that the table has.
+    fn write(&self, table: Table, index: usize, descriptor: u64) {
+        let before = table.frame.get(index);
+        table.frame.set(index, descriptor);
+        match (before, descriptor) {
+            (0, 1..) => self.pool.add_entry(table.address),
+            (1.., 0) => self.pool.take_entry(table.address),
+            _ => {}
         }
     }
 }

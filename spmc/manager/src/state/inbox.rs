@@ -1,10 +1,13 @@
 //! What one endpoint can receive: its buffers and its notifications, behind one lock.
 
-use super::mailbox::{Filled, Mailbox, Origin};
+use super::mailbox::{BufferError, Filled, Mailbox, Origin};
 use super::notifications::{Changed, Notifications, Refused};
+use super::pages::{Pages, PagesError};
 use crate::abi::Notified;
 use crate::endpoint::PartitionIndex;
-use crate::order::{Before, Holding, Lock, Partition};
+use crate::hardware::Tlb;
+use crate::memory::page::PageRange;
+use crate::order::{Before, Holding, Lock, Partition, Space};
 use crate::sync::{AtomicU8, Ordering, SpinMutexGuard};
 
 /// The buffers and the notifications of an endpoint.
@@ -184,6 +187,50 @@ impl Receiver {
         held: &'a mut Holding<'_, H>,
     ) -> (SpinMutexGuard<'a, Inbox>, Holding<'a, Partition>) {
         self.inbox.lock(held)
+    }
+
+    /// Registers a pair of buffers in `memory`, which is where their endpoint has its pages.
+    ///
+    /// # Errors
+    /// Why not; nothing has changed.
+    pub fn map<H: Before<Partition>>(
+        &self,
+        held: &mut Holding<'_, H>,
+        memory: &Lock<Space, impl Pages>,
+        (tx, rx): (PageRange, PageRange),
+        tlb: &mut dyn Tlb,
+    ) -> Result<(), PagesError> {
+        let (mut inbox, mut held) = self.inbox.lock(held);
+        if inbox.mailbox.tx().is_some() {
+            return Err(PagesError::NotOwned);
+        }
+        memory.lock(&mut held).0.pin_pair(tx, rx, tlb)?;
+        let accepted = inbox.mailbox.map(tx, rx);
+        debug_assert!(accepted, "there was no pair");
+        Ok(())
+    }
+
+    /// Forgets the pair, whose pages in `memory` are again like any others of their endpoint; `then` has the inbox last.
+    ///
+    /// # Errors
+    /// There is none, or one of the two is in use.
+    pub fn unmap<H: Before<Partition>>(
+        &self,
+        held: &mut Holding<'_, H>,
+        memory: &Lock<Space, impl Pages>,
+        tlb: &mut dyn Tlb,
+        then: impl FnOnce(&Inbox),
+    ) -> Result<(), BufferError> {
+        let (mut inbox, mut held) = self.inbox.lock(held);
+        let (tx, rx) = inbox.mailbox.unmap()?;
+        self.summary.store(inbox.summary(), Ordering::Release);
+        {
+            let (mut pages, _held) = memory.lock(&mut held);
+            pages.restore(tx, tlb);
+            pages.restore(rx, tlb);
+        }
+        then(&inbox);
+        Ok(())
     }
 
     /// Has `change` change its inbox, notifications included.

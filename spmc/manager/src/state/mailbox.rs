@@ -101,15 +101,16 @@ impl Mailbox {
         }
     }
 
-    /// Forgets the pair.
-    pub fn unmap(&mut self) -> Result<(), BufferError> {
+    /// Forgets the pair: TX and RX.
+    pub fn unmap(&mut self) -> Result<(PageRange, PageRange), BufferError> {
         match self {
             Self::Unmapped => Err(BufferError::Unmapped),
             Self::Mapped { rx_owner: RxOwner::Filling, .. }
             | Self::Mapped { tx_owner: TxOwner::Sending, .. } => Err(BufferError::InUse),
-            Self::Mapped { .. } => {
+            Self::Mapped { tx, rx, .. } => {
+                let pair = (*tx, *rx);
                 *self = Self::Unmapped;
-                Ok(())
+                Ok(pair)
             }
         }
     }
@@ -243,7 +244,7 @@ mod tests {
         let mut mailbox = Mailbox::default();
         assert!(mailbox.map(tx, rx));
         assert!(!mailbox.map(tx, rx));
-        assert_eq!(mailbox.unmap(), Ok(()));
+        assert_eq!(mailbox.unmap(), Ok((tx, rx)));
         assert_eq!(mailbox.unmap(), Err(BufferError::Unmapped));
     }
 
@@ -315,6 +316,6 @@ mod tests {
         assert!(mailbox.claim_rx().is_ok(), "the other buffer is not concerned");
         mailbox.settle_rx(Filled::Not);
         mailbox.settle_tx();
-        assert_eq!(mailbox.unmap(), Ok(()));
+        assert_eq!(mailbox.unmap(), Ok((tx, rx)));
     }
 }

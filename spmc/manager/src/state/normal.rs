@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use super::inbox::{Inbox, Receiver};
+use super::ledger::Ledger;
 use super::mailbox::Mailbox;
 use super::notifications::Notifications;
 use super::version::Negotiation;
@@ -51,6 +52,8 @@ pub struct Registry(());
 pub struct NormalWorld {
     /// What it negotiated, as the SPMD reports it.
     pub version: Negotiation,
+    /// Its memory.
+    pub memory: Lock<order::Space, Ledger>,
     registry: Lock<order::Registry, Registry>,
     /// The first is endpoint 0 and always there.
     endpoints: Box<[NormalEndpoint]>,
@@ -59,14 +62,15 @@ pub struct NormalWorld {
 }
 
 impl NormalWorld {
-    /// A Normal world on this many PEs that has said nothing yet and is taken to speak `version`.
+    /// A Normal world on this many PEs with this memory that has said nothing yet and is taken to speak `version`.
     #[must_use]
-    pub fn new(version: u32, cpus: usize) -> Self {
+    pub fn new(version: u32, cpus: usize, memory: Ledger) -> Self {
         let contexts = u16::try_from(cpus.max(OS_CONTEXTS)).unwrap_or(u16::MAX);
         let os = NormalEndpoint::new(EndpointId::NORMAL.get().into(), contexts);
         let vms = (0..MAX_VMS).map(|_| NormalEndpoint::new(NOBODY, VM_CONTEXTS));
         Self {
             version: Negotiation::new(version),
+            memory: Lock::new(memory),
             registry: Lock::new(Registry(())),
             endpoints: core::iter::once(os).chain(vms).collect(),
             known: AtomicUsize::new(1),
@@ -126,12 +130,16 @@ impl NormalWorld {
 mod tests {
     use super::*;
     use crate::memory::page::{PageRange, Space};
+    use crate::memory::space::Pool;
+    use crate::memory::table::TableFrame;
     use crate::order::Holding;
 
     #[test]
     fn a_vm_has_one_place_and_gives_it_back() {
         let page = |at| PageRange::new(Space::Normal, at, 1).unwrap();
-        let normal = NormalWorld::new(0x1_0002, 4);
+        let frames = std::vec::Vec::from_iter((0..2).map(|_| TableFrame::new())).leak();
+        let memory = Ledger::new(Box::new([]), &Pool::new(frames, 0)).unwrap();
+        let normal = NormalWorld::new(0x1_0002, 4, memory);
         let mut held = Holding::nothing();
         let (mut registry, mut held) = normal.registry().lock(&mut held);
         for vm in 1..=MAX_VMS as u16 {

@@ -10,41 +10,17 @@ use super::interrupts::Owned;
 use super::line::Line;
 use super::mailbox::Mailbox;
 use super::notifications::Notifications;
+use super::pages::Pages;
+use super::spaces::{Spaces, Translation};
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
 use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
 use crate::endpoint::{CpuId, EndpointId, PartitionIndex, VcpuId};
-use crate::hardware::NEVER;
-use crate::memory::page::{Attributes, Ownership, PageRange, Space};
-use crate::memory::space::{AddressSpace, MapError, Pool};
+use crate::hardware::{NEVER, Tlb};
+use crate::memory::page::{Attributes, Ownership, PageRange};
+use crate::memory::space::{MapError, NoTables, Pool};
 use crate::order::{self, Lock};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-
-/// Where the walks of a stage-2 tree begin: physical addresses of tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Roots {
-    /// The level-0 table.
-    pub level_0: u64,
-    /// The level-1 table for the first 512 GB, for a PE that has no level 0.
-    pub level_1: u64,
-}
-
-impl Roots {
-    fn of(space: &AddressSpace) -> Self {
-        Self { level_0: space.root(), level_1: space.first_table() }
-    }
-}
-
-/// What the MMU needs to know of a partition: its two stage-2 trees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
-    /// The secure IPA space, for VSTTBR_EL2.
-    pub secure: Roots,
-    /// The non-secure IPA space, for VTTBR_EL2.
-    pub normal: Roots,
-    /// The partition's VMID: never 0.
-    pub vmid: u16,
-}
 
 /// The PE of nobody: the one that kept a deadline is off.
 const NOBODY: u16 = u16::MAX;
@@ -116,8 +92,8 @@ pub struct Partition {
     admits_all: bool,
     queues_normal: bool,
     version: Negotiation,
-    secure: AddressSpace,
-    normal: AddressSpace,
+    translation: Translation,
+    spaces: Lock<order::Space, Spaces>,
     receiver: Receiver,
     owned: Owned,
     /// Set when the scheduler is to be told that a context has an interrupt; cleared only when it is.
@@ -152,31 +128,31 @@ impl Partition {
         version: u32,
         first_slot: u16,
         pool: &Pool,
+        tlb: &mut dyn Tlb,
     ) -> Result<Self, (PageRange, MapError)> {
-        let roots = |error| (config.memory, MapError::NoTables(error));
-        let mut secure = AddressSpace::new(pool, Space::Secure).map_err(roots)?;
-        let mut normal = AddressSpace::new(pool, Space::Normal).map_err(roots)?;
+        // VMID 0 is nobody's: a PE that has not entered a partition yet has it.
+        let vmid = config.index.get() as u16 + 1;
+        let mut spaces = Spaces::new(pool, vmid).map_err(|error| (config.memory, error.into()))?;
         let everything = Attributes::READ | Attributes::WRITE | Attributes::EXECUTE;
-        let mut map = |range: PageRange, attributes, ownership| {
-            let space = match range.space() {
-                Space::Secure => &mut secure,
-                Space::Normal => &mut normal,
-            };
-            space.check(range, attributes, ownership).map(|p| p.commit()).map_err(|error| (range, error))
+        let mut map = |range: PageRange, attributes| {
+            let space = spaces.of_mut(range.space());
+            space.map(range, attributes, Ownership::Owned, tlb).map_err(|error| (range, error))
         };
-        map(config.memory, everything, Ownership::Owned)?;
+        map(config.memory, everything)?;
         for Region { range, attributes, .. } in config.grants() {
             // A region inside the image's own memory is mapped already, with more rights than it asks for.
-            if config.memory.contains(range) {
-                continue;
+            if !config.memory.contains(range) {
+                map(*range, *attributes)?;
             }
-            let ownership = match range.space() {
-                Space::Secure => Ownership::Owned,
-                Space::Normal => Ownership::Granted,
-            };
-            map(*range, *attributes, ownership)?;
         }
-        let mailbox = config.buffers.map_or(Mailbox::Unmapped, |(rx, tx)| Mailbox::mapped(tx, rx));
+        let mailbox = match config.buffers {
+            Some((rx, tx)) => {
+                let pinned = spaces.pin_pair(tx, rx, tlb);
+                pinned.map_err(|_| (tx, MapError::NoTables(NoTables)))?;
+                Mailbox::mapped(tx, rx)
+            }
+            None => Mailbox::Unmapped,
+        };
         let count = config.contexts.count();
         let mut notifications = Notifications::new(if config.notifications { count } else { 0 });
         notifications.open(notifications.capacity());
@@ -187,8 +163,8 @@ impl Partition {
             admits_all: config.allowed_senders.is_none(),
             queues_normal: config.normal_interrupts == NormalInterrupts::Queued,
             version: Negotiation::new(version),
-            secure,
-            normal,
+            translation: spaces.translation(),
+            spaces: Lock::new(spaces),
             receiver: Receiver::new(Inbox::new(mailbox, notifications)),
             owned,
             has_news: AtomicBool::new(false),
@@ -284,24 +260,16 @@ impl Partition {
         self.has_news() && self.has_news.swap(false, Ordering::AcqRel)
     }
 
-    /// Its stage-2 trees.
+    /// Its stage-2 trees, for the MMU.
     #[must_use]
-    pub fn translation(&self) -> Translation {
-        // VMID 0 is nobody's: a PE that has not entered a partition yet has it.
-        let vmid = self.config.index.get() as u16 + 1;
-        Translation { secure: Roots::of(&self.secure), normal: Roots::of(&self.normal), vmid }
+    pub const fn translation(&self) -> Translation {
+        self.translation
     }
 
-    /// Whether the whole of `range` is its own memory, or granted to it, with at least these rights.
+    /// Its memory.
     #[must_use]
-    pub fn owns(&self, range: &PageRange, rights: Attributes) -> bool {
-        let space = match range.space() {
-            Space::Secure => &self.secure,
-            Space::Normal => &self.normal,
-        };
-        space.lookup_range(*range).is_ok_and(|stretch| {
-            stretch.attributes.contains(rights) && !stretch.attributes.contains(Attributes::DEVICE)
-        })
+    pub const fn spaces(&self) -> &Lock<order::Space, Spaces> {
+        &self.spaces
     }
 
     /// Its contexts, by their numbers.

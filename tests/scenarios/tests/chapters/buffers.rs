@@ -127,6 +127,16 @@ fn a_partition_writes_to_its_tx_buffer_and_reads_memory_in_both() {
 }
 
 #[test]
+fn memory_that_a_manifest_gives_a_partition_is_not_the_normal_worlds() {
+    let mut pe = World::of(&with_regions()).booted_pe(0);
+    let (tx, given) = (pe.tx().address, 0x5000_0000);
+    for (tx, rx, pages) in [(given, tx, 1), (tx, given + 0x3000, 1), (given - 0x1000, tx, 2)] {
+        pe.refused(&[MAP, tx, rx, pages], code::DENIED);
+    }
+    pe.done(&[MAP, given - 0x1000, given + 0x4000, 1]);
+}
+
+#[test]
 fn buffers_of_the_manifest_are_there_from_the_start() {
     let mut sources = Sources::new();
     Sources::add_node(

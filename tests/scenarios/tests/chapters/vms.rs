@@ -58,9 +58,25 @@ fn a_hypervisor_registers_the_buffers_of_a_vm_once() {
                 pe.refused(&[function], code::DENIED);
                 pe.done(&[UNMAP, vm << 16]);
                 pe.done(&[function]);
+                pe.done(&[UNMAP, vm << 16]);
             }
         }
     }
+}
+
+#[test]
+fn a_page_is_in_one_buffer_of_one_endpoint() {
+    let mut pe = with_vm();
+    let (own, free) = (pe.tx().address, TX + 0x10_0000);
+    for (tx, rx) in [(TX, free), (RX, free), (free, TX), (free, RX), (own, free), (free, own)] {
+        pe.send(&descriptor(VM + 1, (tx, 1), (rx, 1)));
+        pe.refused(&[MAP], code::DENIED);
+    }
+    pe.send(&descriptor(VM + 1, (free, 1), (free + 0x1000, 1)));
+    pe.done(&[MAP]);
+    pe.done(&[UNMAP, VM << 16]);
+    pe.send(&descriptor(VM + 2, (TX, 1), (RX, 1)));
+    pe.done(&[MAP]);
 }
 
 #[test]
@@ -200,7 +216,8 @@ fn more_vms_than_there_are_places_have_no_memory() {
     let mut vm = 0;
     loop {
         vm += 1;
-        pe.send(&descriptor(vm, (TX, 1), (RX, 1)));
+        let tx = TX + vm * 0x2000;
+        pe.send(&descriptor(vm, (tx, 1), (tx + 0x1000, 1)));
         pe.normal(&[MAP]);
         if pe.low()[0] == id::ERROR {
             break;

@@ -16,6 +16,7 @@ const MB2: u64 = 2 << 20;
 const GB: u64 = 1 << 30;
 
 /// Frames, kept in sight so that a test reads what the MMU would read.
+#[derive(Clone, Copy)]
 struct Machine {
     frames: &'static [TableFrame],
     pool: Pool,
@@ -39,7 +40,7 @@ impl Machine {
     }
 
     fn space(&self) -> AddressSpace {
-        AddressSpace::new(&self.pool, Space::Secure).unwrap()
+        AddressSpace::new(&self.pool, Space::Secure, Some(7)).unwrap()
     }
 
     fn bytes(&self) -> Vec<u64> {
@@ -85,7 +86,33 @@ fn range(start: u64, bytes: u64) -> PageRange {
 }
 
 fn map(space: &mut AddressSpace, start: u64, bytes: u64, attributes: Attributes) {
-    space.check(range(start, bytes), attributes, Ownership::Owned).unwrap().commit();
+    space.map(range(start, bytes), attributes, Ownership::Owned, &mut tlb()).unwrap();
+}
+
+/// TLBs that note what they are told to forget.
+#[derive(Default)]
+struct Tlbs {
+    forgotten: Vec<PageRange>,
+    /// Where to look whether an entry is broken before it is forgotten.
+    watched: Option<(Machine, u64)>,
+}
+
+impl Tlb for Tlbs {
+    fn publish(&mut self) {}
+
+    fn invalidate(&mut self, vmid: u16, range: PageRange) {
+        assert_eq!(vmid, 7);
+        if let Some((machine, root)) = &self.watched {
+            for ipa in [range.start(), range.end() - PAGE_SIZE] {
+                assert_eq!(machine.mmu(*root, ipa), None, "{ipa:#x} could be cached again");
+            }
+        }
+        self.forgotten.push(range);
+    }
+}
+
+fn tlb() -> Tlbs {
+    Tlbs::default()
 }
 
 #[test]
@@ -184,22 +211,78 @@ fn a_refused_mapping_changes_nothing() {
     ];
     assert_eq!(free, 2);
     for (range, attributes, why) in refused {
-        assert_eq!(space.check(range, attributes, Ownership::Owned).err(), Some(why));
+        assert_eq!(space.map(range, attributes, Ownership::Owned, &mut tlb()), Err(why));
         assert_eq!((machine.bytes() == tables, machine.pool.free()), (true, free), "{range:?}");
     }
 }
 
 #[test]
-fn a_prepared_mapping_that_is_dropped_gives_its_tables_back() {
+fn a_division_changes_nothing_that_is_mapped() {
     let machine = Machine::new(8);
     let mut space = machine.space();
-    let prepared = space.check(range(0x1000, 0x1000), RW, Ownership::Owned).unwrap();
-    assert_eq!(machine.pool.free(), 4);
-    drop(prepared);
-    assert_eq!(machine.pool.free(), 7);
-    assert_eq!(space.walk(0x1000), None);
-    map(&mut space, 0x1000, 0x1000, RW);
-    assert_eq!(machine.pool.free(), 4, "what was reserved was needed, and nothing else");
+    map(&mut space, GB, GB, RW);
+    let mut tlb = Tlbs { watched: Some((machine, space.root())), ..Tlbs::default() };
+    let (block, free) = (machine.mmu(space.root(), GB + MB2).unwrap(), machine.pool.free());
+    let page = range(GB + MB2 + PAGE_SIZE, PAGE_SIZE);
+    space.divide(page, &mut tlb).unwrap();
+    assert_eq!(tlb.forgotten, [range(GB, GB), range(GB + MB2, MB2)], "as large as the blocks that are split");
+    assert_eq!(machine.pool.free(), free - 2);
+    let small = Translated { size: PAGE_SIZE, ..block };
+    assert_eq!(machine.mmu(space.root(), GB + MB2), Some(small));
+    assert_eq!(machine.mmu(space.root(), GB).unwrap().size, MB2);
+    space.join(page, &mut tlb);
+    assert_eq!((machine.mmu(space.root(), GB + MB2), machine.pool.free()), (Some(block), free));
+}
+
+#[test]
+fn a_division_for_which_frames_are_missing_leaves_no_trace() {
+    let machine = Machine::new(4);
+    let mut space = machine.space();
+    map(&mut space, GB, GB, RW);
+    let tables = machine.bytes();
+    // The first page needs two tables, and the last one two more.
+    assert_eq!(space.divide(range(GB + PAGE_SIZE, GB), &mut tlb()), Err(NoTables));
+    assert_eq!((machine.bytes() == tables, machine.pool.free()), (true, 2));
+}
+
+#[test]
+fn a_page_that_is_lent_is_out_of_the_mmus_sight_until_it_is_back() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    map(&mut space, 0xe20_0000, 0x4000, RX);
+    let mut tlb = Tlbs { watched: Some((machine, space.root())), ..Tlbs::default() };
+    let (page, before) = (range(0xe20_1000, 0x1000), machine.mmu(space.root(), 0xe20_1000));
+    space.divide(page, &mut tlb).unwrap();
+    space.own(page, Ownership::Shared, &mut tlb);
+    assert_eq!(machine.mmu(space.root(), 0xe20_1000), before.map(|page| Translated { software: 3, ..page }));
+    assert_eq!(tlb.forgotten, [], "what is cached still holds");
+    space.own(page, Ownership::Lent, &mut tlb);
+    assert_eq!(tlb.forgotten, [page]);
+    let lent =
+        Mapping { pa: Pa::secure(0xe20_1000), attributes: RX, ownership: Ownership::Lent, size: PAGE_SIZE };
+    assert_eq!(space.walk(0xe20_1000), Some(lent));
+    space.own(page, Ownership::Owned, &mut tlb);
+    assert_eq!(machine.mmu(space.root(), 0xe20_1000), before);
+    assert_eq!(tlb.forgotten, [page], "nothing can be cached of what was not mapped");
+}
+
+#[test]
+fn pages_that_are_sent_one_by_one_are_not_joined() {
+    let machine = Machine::new(8);
+    let mut space = machine.space();
+    map(&mut space, MB2, MB2, RW);
+    let (free, halves) = (machine.pool.free(), [range(MB2, MB2 / 2), range(MB2 + MB2 / 2, MB2 / 2)]);
+    for half in halves {
+        space.divide(half, &mut tlb()).unwrap();
+        space.own(half, Ownership::Shared, &mut tlb());
+        space.join(half, &mut tlb());
+    }
+    assert_eq!(machine.pool.free(), free - 1, "each half must be had back without a new table");
+    for half in halves {
+        space.own(half, Ownership::Owned, &mut tlb());
+        space.join(half, &mut tlb());
+    }
+    assert_eq!((machine.pool.free(), space.walk(MB2).unwrap().size), (free, MB2));
 }
 
 #[test]
@@ -208,8 +291,8 @@ fn a_range_is_looked_up_as_a_whole() {
     let mut space = machine.space();
     map(&mut space, MB2 - PAGE_SIZE, PAGE_SIZE + MB2, RW);
     map(&mut space, 2 * MB2, PAGE_SIZE, RX);
-    space.check(range(2 * MB2 + PAGE_SIZE, PAGE_SIZE), RX, Ownership::Granted).unwrap().commit();
-    let even = Stretch { pa: Pa::secure(MB2 - PAGE_SIZE), attributes: RW, ownership: Ownership::Owned };
+    space.map(range(2 * MB2 + PAGE_SIZE, PAGE_SIZE), RX, Ownership::Borrowed, &mut tlb()).unwrap();
+    let even = Stretch { attributes: RW, ownership: Ownership::Owned };
     assert_eq!(
         space.lookup_range(range(MB2 - PAGE_SIZE, MB2)),
         Ok(even),
@@ -241,15 +324,48 @@ fn ranges() -> impl Strategy<Value = (u64, u64)> {
 
 fn kinds() -> impl Strategy<Value = (Attributes, Ownership)> {
     let attributes = prop_oneof![Just(RW), Just(RX), Just(DEVICE), Just(Attributes::READ)];
-    (attributes, prop_oneof![Just(Ownership::Owned), Just(Ownership::Granted)])
+    let ownership = proptest::sample::select(vec![
+        Ownership::Owned,
+        Ownership::Buffer,
+        Ownership::Shared,
+        Ownership::Lent,
+        Ownership::Borrowed,
+    ]);
+    (attributes, ownership)
 }
 
-/// The fields of a descriptor that stand for a kind of page, from the tables of the Arm ARM.
-fn fields((attributes, ownership): (Attributes, Ownership)) -> (u64, u64, u64, u64) {
+/// The fields of a descriptor that stand for a kind of page, from the tables of the Arm ARM; nothing where the MMU must
+/// not use it.
+fn fields((attributes, ownership): (Attributes, Ownership)) -> Option<(u64, u64, u64, u64)> {
     let access = if attributes.contains(Attributes::WRITE) { 3 } else { 1 };
     let execute_never = if attributes.contains(Attributes::EXECUTE) { 0 } else { 2 };
     let memory_type = if attributes.contains(Attributes::DEVICE) { 0 } else { 15 };
-    (access, execute_never, memory_type, if ownership == Ownership::Owned { 1 } else { 2 })
+    let software = match ownership {
+        Ownership::Owned => 1,
+        Ownership::Buffer => 2,
+        Ownership::Shared => 3,
+        Ownership::Borrowed => 5,
+        Ownership::Lent | Ownership::Foreign => return None,
+    };
+    Some((access, execute_never, memory_type, software))
+}
+
+/// What is done with a range.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Map,
+    Own,
+    Clear,
+}
+
+type Model = BTreeMap<u64, (Attributes, Ownership)>;
+
+/// Pages at and round the borders of blocks: what a step is likely to get wrong.
+fn sample(model: &Model, (start, pages): (u64, u64)) -> Vec<u64> {
+    let inside = (0..pages).step_by((pages / 16).max(1) as usize).map(|offset| start + offset);
+    let edges = [start.wrapping_sub(1), start + pages - 1, start + pages];
+    let known = model.keys().copied().step_by((model.len() / 64).max(1));
+    inside.chain(edges).chain(known).filter(|page| *page < 1 << 36).collect()
 }
 
 proptest! {
@@ -257,50 +373,89 @@ proptest! {
 
     #[test]
     fn the_tables_agree_with_a_map_of_pages(
-        frames in 2..24_usize,
-        steps in prop::collection::vec((ranges(), kinds(), any::<bool>()), 1..24),
+        frames in 3..24_usize,
+        steps in prop::collection::vec(
+            (ranges(), kinds(), proptest::sample::select(vec![Step::Map, Step::Own, Step::Clear])),
+            1..24,
+        ),
     ) {
         let machine = Machine::new(frames);
         let mut space = machine.space();
-        // First page -> (pages, kind); no two overlap.
-        let mut model = BTreeMap::<u64, (u64, (Attributes, Ownership))>::new();
-        for ((start, pages), kind, commits) in steps {
+        let mut model = Model::new();
+        let begin = machine.pool.free();
+        for ((start, pages), kind, step) in steps {
+            let mut tlb = Tlbs { watched: Some((machine, space.root())), ..Tlbs::default() };
             let (tables, free) = (machine.bytes(), machine.pool.free());
-            let taken = model.range(..start + pages).next_back().is_some_and(|(s, (p, _))| s + p > start);
             let range = range(start * PAGE_SIZE, pages * PAGE_SIZE);
-            match space.check(range, kind.0, kind.1) {
-                Ok(prepared) if commits => {
-                    prop_assert!(!taken);
-                    prepared.commit();
-                    model.insert(start, (pages, kind));
-                    continue;
+            let known = model.range(start..start + pages).map(|(page, kind)| (*page, *kind)).collect::<Vec<_>>();
+            let pages_seen = sample(&model, (start, pages));
+            let before = pages_seen.iter().map(|page| machine.mmu(space.root(), page * PAGE_SIZE)).collect::<Vec<_>>();
+            let done = match step {
+                Step::Map => match space.map(range, kind.0, kind.1, &mut tlb) {
+                    Ok(()) => {
+                        prop_assert!(known.is_empty());
+                        model.extend((start..start + pages).map(|page| (page, kind)));
+                        true
+                    }
+                    Err(MapError::Mapped { at }) => {
+                        prop_assert_eq!(known.first().map(|(page, _)| *page), Some(at / PAGE_SIZE));
+                        false
+                    }
+                    Err(why) => {
+                        prop_assert!(why == MapError::NoTables(NoTables) && known.is_empty());
+                        false
+                    }
+                },
+                Step::Own | Step::Clear if known.len() as u64 != pages => false,
+                Step::Own => match space.divide(range, &mut tlb) {
+                    Ok(()) => {
+                        space.own(range, kind.1, &mut tlb);
+                        space.join(range, &mut tlb);
+                        model.extend(known.iter().map(|(page, (attributes, _))| (*page, (*attributes, kind.1))));
+                        true
+                    }
+                    Err(NoTables) => false,
+                },
+                Step::Clear => match space.divide(range, &mut tlb) {
+                    Ok(()) => {
+                        space.clear(range, &mut tlb);
+                        known.iter().for_each(|(page, _)| { model.remove(page); });
+                        true
+                    }
+                    Err(NoTables) => false,
+                },
+            };
+            if !done {
+                prop_assert!(tables == machine.bytes() && free == machine.pool.free(), "a refusal changes nothing");
+            }
+            for (page, before) in pages_seen.into_iter().zip(before) {
+                let ipa = page * PAGE_SIZE;
+                let found = machine.mmu(space.root(), ipa);
+                let kind_found = found.map(|found| (found.access, found.execute_never, found.memory_type, found.software));
+                prop_assert_eq!(kind_found, model.get(&page).and_then(|kind| fields(*kind)));
+                prop_assert!(found.is_none_or(|found| found.address == ipa));
+                let walked = space.walk(ipa).map(|mapping| (mapping.pa, (mapping.attributes, mapping.ownership)));
+                prop_assert_eq!(walked, model.get(&page).map(|kind| (Pa::secure(ipa), *kind)));
+                // What a TLB may still hold is true, but for what software alone reads.
+                let cached = |page: Option<Translated>| page.map(|page| Translated { software: 0, ..page });
+                if before.is_some() && cached(before) != cached(found) {
+                    prop_assert!(tlb.forgotten.iter().any(|range| range.start() <= ipa && ipa < range.end()), "{:#x}", ipa);
                 }
-                Ok(_) => prop_assert!(!taken),
-                Err(MapError::Mapped { at }) => {
-                    let first = model.iter().find(|(s, (p, _))| *s + p > start).map(|(s, _)| *s.max(&start));
-                    prop_assert!(taken && first == Some(at / PAGE_SIZE));
-                }
-                Err(why) => prop_assert!(why == MapError::NoTables(NoTables) && !taken),
             }
-            prop_assert!(tables == machine.bytes() && free == machine.pool.free());
+            let whole = model.get(&start).map(|kind| Stretch { attributes: kind.0, ownership: kind.1 });
+            let is_even = (start..start + pages).all(|page| model.get(&page) == model.get(&start));
+            prop_assert_eq!(space.lookup_range(range).ok(), whole.filter(|_| is_even));
         }
-        // Each border, each page of small ranges, a sample of large ones, and what lies beside them.
-        for (&start, &(pages, kind)) in &model {
-            let inside = (0..pages).step_by((pages / 64).max(1) as usize).chain([pages - 1]);
-            for page in inside.map(|offset| start + offset) {
-                let ipa = page * PAGE_SIZE + 8;
-                let found = machine.mmu(space.root(), ipa).unwrap();
-                let kind_found = (found.access, found.execute_never, found.memory_type, found.software);
-                prop_assert_eq!((found.address, kind_found), (ipa, fields(kind)));
-                let walked = Mapping { pa: Pa::secure(ipa), attributes: kind.0, ownership: kind.1, size: found.size };
-                prop_assert_eq!(space.walk(ipa), Some(walked));
+        // Everything is taken away, as far as frames allow: no table is left over.
+        while let Some((&page, _)) = model.first_key_value() {
+            let mut end = page;
+            while model.remove(&end).is_some() {
+                end += 1;
             }
-            let whole = Stretch { pa: Pa::secure(start * PAGE_SIZE), attributes: kind.0, ownership: kind.1 };
-            prop_assert_eq!(space.lookup_range(range(start * PAGE_SIZE, pages * PAGE_SIZE)), Ok(whole));
-            for beside in [start.wrapping_sub(1), start + pages].into_iter().filter(|page| *page < 1 << 36) {
-                let mapped = model.range(..=beside).next_back().is_some_and(|(s, (p, _))| s + p > beside);
-                prop_assert_eq!(machine.mmu(space.root(), beside * PAGE_SIZE).is_some(), mapped);
-            }
+            let range = range(page * PAGE_SIZE, (end - page) * PAGE_SIZE);
+            space.divide(range, &mut tlb()).unwrap();
+            space.clear(range, &mut tlb());
         }
+        prop_assert_eq!(machine.pool.free(), begin);
     }
 }
