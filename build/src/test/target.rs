@@ -148,7 +148,7 @@ fn complete(console: &Consoles, pes: u32) -> Result<()> {
     Ok(())
 }
 
-/// A build in which one PE asserts when it has come on says where and ends QEMU (R5), whichever PE it is.
+/// A build in which one PE asserts when it has come on says where and ends QEMU, whichever PE it is.
 fn crash(platform: Platform) -> Result<()> {
     let features = &["fail-on-purpose"];
     let args = FipArgs { platform, ..FipArgs::default() };
@@ -176,7 +176,7 @@ fn places(flash: &[u8], bytes: &[u8]) -> Vec<usize> {
     flash.windows(bytes.len()).enumerate().filter(|(_, at)| *at == bytes).map(|(at, _)| at).collect()
 }
 
-/// One package is damaged in the flash: the SPMC says so, and starts the other partition (R7).
+/// One package is damaged in the flash: the SPMC says so, and starts the other partition.
 fn corrupted_package(stack: &Stack) -> Result<()> {
     let console = stack.boot_damaged(1, |flash| {
         // The magic and the version; the SPMC's own code holds the magic alone.
@@ -194,7 +194,7 @@ fn corrupted_package(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The SPMC manifest is of a binding that the SPMC does not know: it says so, and ends the machine (R6).
+/// The SPMC manifest is of a binding that the SPMC does not know: it says so, and ends the machine.
 fn refused_manifest(stack: &Stack) -> Result<()> {
     let console = stack.boot_damaged(1, |flash| {
         // In the tree a string ends with a zero; in the SPMC's code it does not.

@@ -7,13 +7,13 @@ use partition::service::{Request, Vcpu};
 use crate::call::{Conduit, Garbage, attempt};
 use crate::verdict::{Verdict, Wanted};
 
-/// Other endpoints: partitions, the SPMC, the SPMD, the Normal world, a logical partition of EL3, and nobody.
+/// Other endpoints: partitions, the SPMC, the SPMD, the Normal world, a high id of VMs, and nobody.
 pub const ECHO: u64 = 0x8001;
 pub const PATIENT: u64 = 0x8004;
 pub const SPMC: u64 = 0x8000;
 const SPMD: u64 = 0xffff;
 pub const NORMAL: u64 = 0;
-const LOGICAL: u64 = 0x7fc0;
+const HIGH_VM: u64 = 0x7fc0;
 pub const NOBODY: u64 = 0x8011;
 /// One that takes messages and notifications, and a VM.
 pub const MAILMAN: u64 = 0x8005;
@@ -51,7 +51,7 @@ pub fn all(vcpu: &Vcpu, request: &Request) -> Verdict {
             for source in [ECHO, PATIENT, SPMC, SPMD, NORMAL, NOBODY] {
                 call(registers(function, [source << 16 | ECHO]), invalid);
             }
-            for destination in [own, SPMC, SPMD, NORMAL, LOGICAL, NOBODY] {
+            for destination in [own, SPMC, SPMD, NORMAL, HIGH_VM, NOBODY] {
                 call(registers(function, [own << 16 | destination]), invalid);
             }
         }

@@ -136,36 +136,6 @@ pub fn msg_send2(delays_sri: bool) -> Result<(), FfaError> {
     request(FuncId::MsgSend2, [0, u64::from(delays_sri) << 1]).map(drop)
 }
 
-/// Flag of FFA_NOTIFICATION_BIND and SET: the notifications are for one vCPU each.
-pub const PER_VCPU: u32 = 1;
-/// Flag of FFA_NOTIFICATION_SET: the scheduler hears of it only when this partition has left the PE.
-pub const DELAY_SRI: u32 = 1 << 1;
-
-/// FFA_NOTIFICATION_BIND: `sender` may signal these notifications to `receiver`.
-pub fn notification_bind(sender: u16, receiver: u16, flags: u32, bitmap: u64) -> Result<(), FfaError> {
-    notification(FuncId::NotificationBind, [sender, receiver], flags, bitmap)
-}
-
-/// FFA_NOTIFICATION_UNBIND.
-pub fn notification_unbind(sender: u16, receiver: u16, bitmap: u64) -> Result<(), FfaError> {
-    notification(FuncId::NotificationUnbind, [sender, receiver], 0, bitmap)
-}
-
-/// FFA_NOTIFICATION_SET: signals; with [`PER_VCPU`], bits 31:16 of `flags` name the vCPU.
-pub fn notification_set(sender: u16, receiver: u16, flags: u32, bitmap: u64) -> Result<(), FfaError> {
-    notification(FuncId::NotificationSet, [sender, receiver], flags, bitmap)
-}
-
-fn notification(
-    function: FuncId,
-    [sender, receiver]: [u16; 2],
-    flags: u32,
-    bitmap: u64,
-) -> Result<(), FfaError> {
-    let endpoints = u64::from(sender) << 16 | u64::from(receiver);
-    request(function, [endpoints, flags.into(), bitmap & 0xffff_ffff, bitmap >> 32]).map(drop)
-}
-
 /// What FFA_NOTIFICATION_GET gives: the bits that pended, by who signals them.
 pub struct Notifications {
     /// Partitions.

@@ -224,9 +224,9 @@ mod lend {
         ///
         /// # Safety
         /// The manager's last step on this PE named `id` as the context to run, and the image has not yet told it
-        /// `settled`: until then the vCPU's state refuses it to all others, by Running, Calling, Displaced or Leaving on
-        /// this PE, or by Aborted, in which it is named by no step again. No other reference that was made here for `id`
-        /// is alive.
+        /// `settled`: until then the vCPU's state refuses it to all others, by Running, Calling, Displaced or Leaving
+        /// on this PE, or by Aborted, in which it is named by no step again. No other reference that was made here for
+        /// `id` is alive.
         #[expect(clippy::mut_from_ref, reason = "the vCPU's state is the lock")]
         pub unsafe fn lend(&self, id: VcpuId) -> &mut Context {
             // SAFETY: exclusive by the caller's promise, among PEs and on this one.

@@ -244,8 +244,8 @@ pub fn complete_stores() {
     unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
 }
 
-/// Waits until accesses that this PE has begun are complete, those of the GIC's system registers included (Arm IHI 0069,
-/// "Observability of the effects of accesses to the GIC registers").
+/// Waits until accesses that this PE has begun are complete, those of the GIC's system registers included (Arm IHI
+/// 0069, "Observability of the effects of accesses to the GIC registers").
 #[inline(always)]
 pub fn complete_accesses() {
     // SAFETY: a barrier.

@@ -11,7 +11,7 @@ const NORMAL: u64 = 1 << 63;
 const GRANULE_4_KB: u64 = 1 << 46;
 /// Where VTTBR_EL2 has the VMID.
 const VMID_SHIFT: u32 = 48;
-/// The most pages that are forgotten one by one where they cannot be by ranges; of more, everything of the partition is.
+/// The most pages that are forgotten one by one, where they cannot be by ranges; of more, all of the partition's are.
 const FEW: u64 = 64;
 
 /// A table that maps nothing.
@@ -57,7 +57,7 @@ fn forget(range: PageRange) {
 
 /// By ranges of `(number + 1) * 2^(5 * scale + 1)` pages, of at most 2^21.
 fn forget_ranges(space: u64, mut page: u64, mut count: u64) {
-    if count % 2 != 0 {
+    if !count.is_multiple_of(2) {
         sysregs::forget_ipa(space | page);
         page += 1;
         count -= 1;

@@ -36,7 +36,7 @@ pub struct Service {
     pub methods: Methods,
 }
 
-/// One rule about who may send to a partition (node `allowed-senders`, R17).
+/// One rule about who may send to a partition (node `allowed-senders`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowedSender {
     /// Who.

@@ -13,20 +13,20 @@ use crate::endpoint::{PartitionIndex, VcpuId};
 use crate::exit::{Exit, Frame, Lines, Next, TimerRegister};
 use crate::hardware::Hardware;
 use crate::manifest::{self, Error};
+use crate::memory::ledger::Ledger;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
+use crate::memory::pages::Pages;
 use crate::memory::space::{MapError, Pool};
 use crate::order::Holding;
 use crate::state::Intid;
 use crate::state::cpu::Errands;
-use crate::state::ledger::Ledger;
 use crate::state::normal::NormalWorld;
-use crate::state::pages::Pages;
 use crate::state::partition::Partition;
 use crate::state::vcpu::Settlement;
 use crate::sync::{AtomicU32, AtomicUsize, Ordering};
 
+pub use crate::memory::spaces::{Roots, Translation};
 pub use crate::state::cpu::Cpu;
-pub use crate::state::spaces::{Roots, Translation};
 
 /// What the image needs to know of a context's partition.
 #[derive(Clone, Copy, Debug)]

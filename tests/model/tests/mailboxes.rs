@@ -1,5 +1,5 @@
 //! Mailboxes: of several messages for one receiver one is delivered and the others are refused, nothing is written to a
-//! buffer that is not the SPMC's, and who was refused is told when there is room (S10, R2, R3).
+//! buffer that is not the SPMC's, and who was refused is told when there is room.
 #![cfg(model)]
 
 use manager::hardware::Memory;

@@ -1,4 +1,4 @@
-//! Running: a context is on one PE at a time, and whoever comes too late is told BUSY at once (R12, S11).
+//! Running: a context is on one PE at a time, and whoever comes too late is told BUSY at once.
 #![cfg(model)]
 
 use model::{Act, ECHO, End, RELAY, code, enter, explore, id, pair, sources, wait};

@@ -1,4 +1,4 @@
-//! Interrupts and deadlines of a context that is leaving a PE, or that another PE has: each is handled once (S4, S5).
+//! Interrupts and deadlines of a context that is leaving a PE, or that another PE has: each is handled once.
 #![cfg(model)]
 
 use manager::exit::TimerRegister;

@@ -9,10 +9,10 @@ use crate::abi::{self, Buffers, V1_2};
 use crate::endpoint::EndpointId;
 use crate::hardware::{AccessFault, Hardware};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange, Space};
+use crate::memory::pages::PagesError;
 use crate::state::inbox::Receiver;
 use crate::state::mailbox::{BufferError, Filled};
 use crate::state::notifications::Scope;
-use crate::state::pages::PagesError;
 
 /// The largest buffer: a 64 KB page of the Normal world's kernel.
 const MAX_PAGES: u64 = 16;

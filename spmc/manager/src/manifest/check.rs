@@ -1,4 +1,4 @@
-//! Rules that no manifest can keep alone: memory is declared and nobody else's, and what must be unique is (R6).
+//! Rules that no manifest can keep alone: memory is declared and nobody else's, and what must be unique is.
 
 use alloc::format;
 use alloc::string::{String, ToString};

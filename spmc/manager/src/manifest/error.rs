@@ -1,4 +1,4 @@
-//! What can be wrong with a manifest or a package: each error names the place, the value and the limit (R6).
+//! What can be wrong with a manifest or a package: each error names the place, the value and the limit.
 
 use alloc::string::String;
 use core::fmt;

@@ -15,7 +15,7 @@ use crate::memory::page::Pa;
 /// SPMC has for itself.
 ///
 /// The result is in the order of the partitions' indices. A partition that breaks a rule is left out, with a
-/// message at error level that says which (R7).
+/// message at error level that says which.
 ///
 /// # Errors
 /// What makes the machine unfit to start the SPMC at all: its own memory is given to somebody else.

@@ -1,4 +1,4 @@
-//! Who may send to a partition, where its manifest says so (R17): a node of ours, which no binding of FF-A has.
+//! Who may send to a partition, where its manifest says so: a node of ours, which no binding of FF-A has.
 
 use alloc::format;
 use alloc::vec::Vec;

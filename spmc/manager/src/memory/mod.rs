@@ -1,7 +1,10 @@
-//! Pages, stage-2 descriptors and address spaces.
+//! Pages, stage-2 descriptors and address spaces, and what a page is to its endpoint.
 
 pub mod descriptor;
+pub mod ledger;
 pub mod page;
+pub mod pages;
 mod pool;
 pub mod space;
+pub mod spaces;
 pub mod table;

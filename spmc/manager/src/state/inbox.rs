@@ -2,11 +2,11 @@
 
 use super::mailbox::{BufferError, Filled, Mailbox, Origin};
 use super::notifications::{Changed, Notifications, Refused};
-use super::pages::{Pages, PagesError};
 use crate::abi::Notified;
 use crate::endpoint::PartitionIndex;
 use crate::hardware::Tlb;
 use crate::memory::page::PageRange;
+use crate::memory::pages::{Pages, PagesError};
 use crate::order::{Before, Holding, Lock, Partition, Space};
 use crate::sync::{AtomicU8, Ordering, SpinMutexGuard};
 

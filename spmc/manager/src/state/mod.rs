@@ -3,15 +3,12 @@
 pub mod cpu;
 pub mod inbox;
 pub mod interrupts;
-pub mod ledger;
 pub mod line;
 pub mod mailbox;
 mod model;
 pub mod normal;
 pub mod notifications;
-pub mod pages;
 pub mod partition;
-pub mod spaces;
 pub mod timer;
 pub mod vcpu;
 pub mod version;

@@ -3,11 +3,11 @@
 use alloc::boxed::Box;
 
 use super::inbox::{Inbox, Receiver};
-use super::ledger::Ledger;
 use super::mailbox::Mailbox;
 use super::notifications::Notifications;
 use super::version::Negotiation;
 use crate::endpoint::EndpointId;
+use crate::memory::ledger::Ledger;
 use crate::order::{self, Lock};
 use crate::sync::{self, AtomicU32, AtomicUsize, Ordering};
 

@@ -10,15 +10,15 @@ use super::interrupts::Owned;
 use super::line::Line;
 use super::mailbox::Mailbox;
 use super::notifications::Notifications;
-use super::pages::Pages;
-use super::spaces::{Spaces, Translation};
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
 use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
 use crate::endpoint::{CpuId, EndpointId, PartitionIndex, VcpuId};
 use crate::hardware::{NEVER, Tlb};
 use crate::memory::page::{Attributes, Ownership, PageRange};
+use crate::memory::pages::Pages;
 use crate::memory::space::{MapError, NoTables, Pool};
+use crate::memory::spaces::{Spaces, Translation};
 use crate::order::{self, Lock};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 

@@ -186,7 +186,7 @@ tests! {
     timers::a_partitions_timer_interrupts_the_normal_world everywhere_in_turn,
     timers::a_partitions_timer_interrupts_another_partition,
     timers::a_partitions_timer_interrupts_itself,
-    timers::a_deadline_follows_the_vcpu_to_another_pe,
+    timers::a_deadline_holds_when_the_vcpu_has_gone_to_another_pe,
     timers::wfi_yields_with_the_time_to_the_deadline,
     timers::wfi_without_a_deadline_yields_without_a_time,
     timers::the_scheduler_is_told_of_an_interrupt_where_the_manifest_asks_for_it,

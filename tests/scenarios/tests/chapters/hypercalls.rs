@@ -132,7 +132,7 @@ fn only_what_was_taken_is_deactivated() {
 fn an_interrupt_that_comes_before_the_one_before_is_handled_is_another_one() {
     let mut pe = booted();
     assert_eq!(comes(&mut pe, OWN), IN_RELAY);
-    // S1: the same again, once taken and once not.
+    // The same again, once taken and once not.
     assert_eq!(comes(&mut pe, OWN), IN_RELAY);
     assert_eq!(pe.take(), Some(OWN.into()));
     assert_eq!((pe.take(), pe.lines()), (None, Lines::empty()), "pending twice is pending");

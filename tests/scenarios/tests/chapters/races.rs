@@ -386,7 +386,7 @@ fn a_receiver_that_is_entered_while_it_is_notified_has_the_interrupt() {
 
 #[test]
 fn an_interrupt_that_comes_while_its_owner_ends_its_work_is_handled_once() {
-    // S5, with threads.
+    // With threads.
     let world = World::of(&with_devices());
     let (mut first, mut second) = (world.booted_pe(0), world.booted_pe(1));
     for round in 0..500 {

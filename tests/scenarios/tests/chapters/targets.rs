@@ -69,7 +69,7 @@ fn an_owner_that_runs_elsewhere_may_end_before_the_kick_comes() {
 
 #[test]
 fn an_owner_that_is_being_saved_handles_it_when_it_is_saved() {
-    // S4: it has answered on PE 1, and PE 0 takes its interrupt before its registers are saved.
+    // It has answered on PE 1, and PE 0 takes its interrupt before its registers are saved.
     for (start, end) in [
         ([id::REQUEST, pair(0, RELAY)], [id::RESPONSE, pair(RELAY, 0)]),
         ([id::RUN, pair(RELAY, 0)], [id::MSG_WAIT, 0]),
@@ -87,7 +87,7 @@ fn an_owner_that_is_being_saved_handles_it_when_it_is_saved() {
         second.handle(OWN.into());
         assert_eq!(second.call(&[id::MSG_WAIT]), Place::Normal);
         expect_resumed(&second);
-        // S5: neither lost nor twice.
+        // Neither lost nor twice.
         assert!(!first.take_kick() && !second.take_kick());
         expect_handled(&first);
     }
@@ -95,7 +95,7 @@ fn an_owner_that_is_being_saved_handles_it_when_it_is_saved() {
 
 #[test]
 fn an_owner_that_handles_it_ends_while_another_comes() {
-    // S5: PE 1 finds nothing pending and leaves; PE 0 makes something pending at that moment.
+    // PE 1 finds nothing pending and leaves; PE 0 makes something pending at that moment.
     let (mut first, mut second) = two();
     comes(&mut second, OWN);
     second.handle(OWN.into());

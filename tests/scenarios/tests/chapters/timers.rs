@@ -230,7 +230,7 @@ fn timers_that_are_due_at_once_are_handled_one_after_the_other() {
 }
 
 #[test]
-fn a_deadline_follows_the_vcpu_to_another_pe() {
+fn a_deadline_holds_when_the_vcpu_has_gone_to_another_pe() {
     let [mut first, mut second] = booted();
     wait_until(&mut first, RELAY, 100);
     second.normal(&[id::RUN, pair(RELAY, 0)]);
@@ -241,7 +241,7 @@ fn a_deadline_follows_the_vcpu_to_another_pe() {
     assert_eq!((first.low()[0], first.machine.deadline), (id::NORMAL_WORLD_RESUME, NEVER));
     assert_eq!(second.come(), IN_RELAY);
     assert_eq!(expect_due(&mut second, (RELAY, 0)), Place::Normal);
-    // S2: by a request it goes as well, and the interrupt comes where it was last.
+    // By a request it goes as well, and the interrupt comes where it was last.
     for (pe, other) in [(&mut first, 1), (&mut second, 0)] {
         let request = [id::REQUEST, pair(0, RELAY)];
         assert_eq!(pe.normal(&request), IN_RELAY);
@@ -293,7 +293,7 @@ fn a_deadline_outlives_the_pe_that_keeps_it() {
     let mut pe = pe.world.clone().pe(0);
     assert_eq!(pe.turn_on(), IN_ECHO);
     assert_eq!(pe.machine.deadline, 100);
-    assert_eq!(pe.advance(100), IN_RELAY, "S3: while another one initialises");
+    assert_eq!(pe.advance(100), IN_RELAY, "while another one initialises");
     assert_eq!(expect_due(&mut pe, (RELAY, 0)), IN_ECHO);
     assert_eq!(pe.call(&[id::MSG_WAIT]), Place::Normal, "and the boot goes on");
 }
@@ -327,7 +327,6 @@ fn a_timer_that_is_due_while_its_owner_initialises_is_handled_before_it_waits() 
 
 #[test]
 fn a_timer_may_fire_before_the_first_ffa_version() {
-    // S8.
     let mut pe = World::of(&with_devices()).pe(0);
     pe.turn_on();
     assert_eq!(pe.hypercall(&[hypercall::ENABLE, TIMER, 1, 0]), 0);
@@ -343,7 +342,7 @@ fn a_timer_may_fire_before_the_first_ffa_version() {
 
 #[test]
 fn a_timer_that_fires_between_the_answer_and_its_saving_is_handled_once() {
-    // S4 and S5, on one PE and on two.
+    // On one PE and on two.
     let [mut first, mut second] = booted();
     second.normal(&[id::REQUEST, pair(0, RELAY)]);
     second.set_timer(100);

@@ -61,8 +61,8 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::memory::pages::PagesError;
     use crate::memory::table::TableFrame;
-    use crate::state::pages::PagesError;
 
     const RW: Attributes = Attributes::READ.union(Attributes::WRITE);
 
