@@ -114,6 +114,8 @@ impl Accounts {
             // Whoever cannot run whom it owes the PE to, because that one is gone, owes nothing; the other has ended.
             if let Act::Run(partition, vcpu) = act
                 && account.owing.is_some()
+                // It was refused where an interrupt is to be handled first.
+                && !pe.owes()
                 && account.stack.last().is_some_and(|(owed, _)| *owed == (*partition, *vcpu))
                 && self.aborted.contains(partition)
             {
@@ -139,7 +141,9 @@ impl Accounts {
                 }
                 let by_spmc = match act {
                     Act::Request(_, _, el3) => *el3 && before == Place::Normal,
-                    Act::Interrupt(_) | Act::Kick => true,
+                    // Whoever left before and had its registers saved late may have got an interrupt since: any interrupt
+                    // of the PE brings it to that.
+                    Act::Interrupt(_) | Act::Kick | Act::Preempt => true,
                     _ => ends,
                 };
                 if let (Act::Request(..), Place::Partition(caller)) = (act, before) {
