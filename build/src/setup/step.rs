@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,7 +76,9 @@ pub fn run(name: &str, what: &str, command: &mut Command, limit: Duration) -> Re
         }
         Ok(status) => {
             progress.clear();
-            bail!("{what} failed ({status}); the end of {}:\n{}", path.display(), tail(&path))
+            let log = fs::read(&path).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            bail!("{what} failed ({status}); the end of {}:\n{}{}", path.display(), tail(&log), advice(&log))
         }
         Err(error) => {
             progress.clear();
@@ -117,11 +119,27 @@ pub fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The last lines of a log, indented.
-fn tail(path: &Path) -> String {
-    let text = fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
     let shown = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
     shown.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// What is missing, in plain words and at the end, where tools tell it in words of their own.
+fn advice(log: &str) -> &'static str {
+    const NO_NETWORK: [&str; 5] = [
+        "failure resolving",
+        "Could not resolve",
+        "Could not connect",
+        "Network is unreachable",
+        "timed out",
+    ];
+    if NO_NETWORK.iter().any(|sign| log.contains(sign)) {
+        "\nThe network is missing, or the server in the lines above: set-up fetches packages. Connect this machine, or \
+         name a mirror that it reaches in apt's sources, and run the command again."
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +155,21 @@ mod tests {
         let error = run("test-failure", "failing", &mut command, LIMIT).unwrap_err().to_string();
         assert!(error.contains("line 30") && error.contains("line 11"), "{error}");
         assert!(!error.contains("line 10\n") && !error.contains("first"), "{error}");
+    }
+
+    #[test]
+    fn a_machine_without_a_network_is_told_so_in_the_last_line() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo \"Temporary failure resolving 'a.server'\"; exit 100"]);
+        let error = run("test-network", "fetching", &mut command, LIMIT).unwrap_err().to_string();
+        assert!(
+            error.lines().last().is_some_and(|line| line.starts_with("The network is missing")),
+            "{error}"
+        );
+        let mut other = Command::new("sh");
+        let error =
+            run("test-other", "fetching", other.args(["-c", "echo disk full; exit 1"]), LIMIT).unwrap_err();
+        assert!(error.to_string().ends_with("disk full"), "{error}");
     }
 
     #[test]
