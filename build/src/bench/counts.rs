@@ -6,7 +6,7 @@ use std::fmt::Write;
 use anyhow::{Context, Result, bail, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
 
-use super::rows::{CALLS, Manifests, ROWS, Row};
+use super::rows::{Manifests, ROWS, Row};
 
 /// Who executes. The slots of the plan in this order; the symbols of the SPMC follow.
 const EL3: usize = 0;
@@ -19,12 +19,12 @@ const SYMBOLS: usize = 3;
 const RANGES: &[(u64, u64, usize)] = &[
     (0, 0x400_0000, EL3),
     (0xe00_0000, 0xe10_0000, EL3),
-    (0xe20_0000, 0xf00_0000, PARTITION),
+    (0xe30_0000, 0xf00_0000, PARTITION),
     (0x4000_0000, 0x100_0000_0000, NORMAL),
 ];
 
 /// Where TF-A loads the SPMC, and where the image's own memory ends.
-const SPMC: std::ops::Range<u64> = 0xe10_0000..0xe20_0000;
+const SPMC: std::ops::Range<u64> = 0xe10_0000..0xe30_0000;
 /// The bits that tell the SPMC's upper half from the physical addresses it boots at.
 const UPPER_HALF: u64 = 0xffff_0000_0000_0000;
 /// Where TF-A loads the Normal-world image.
@@ -90,7 +90,7 @@ impl Plan {
                 bail!("the Normal-world image did not run {}", row.name)
             };
             let spent: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
-            Ok(self.cost(&spent)?.per_call())
+            Ok(self.cost(&spent)?.per_call(row.calls))
         });
         Ok(Counts { boot: self.cost(boot)?, rows: rows.collect::<Result<_>>()? })
     }
@@ -131,8 +131,8 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn per_call(mut self) -> Self {
-        let calls = f64::from(CALLS);
+    fn per_call(mut self, calls: u32) -> Self {
+        let calls = f64::from(calls);
         for value in [&mut self.el3, &mut self.spmc, &mut self.partition] {
             *value /= calls;
         }
@@ -224,7 +224,9 @@ mod tests {
 
     #[test]
     fn the_counts_of_a_row_are_for_one_call() {
-        let counts = plan().counts(&output("1469000 55000 0 7435000 0 0 8959000")).unwrap();
+        let calls = u64::from(ROWS.last().unwrap().calls);
+        let spent = [1469, 55, 0, 7435, 0, 0, 8959].map(|count| (count * calls).to_string());
+        let counts = plan().counts(&output(&spent.join(" "))).unwrap();
         assert_eq!(counts.boot.spmc, 30.0);
         let last = counts.rows.last().unwrap();
         assert_eq!((last.el3, last.spmc, last.partition), (1469.0, 7435.0, 55.0));

@@ -15,7 +15,7 @@ const MANAGER: &[(&str, &[&str])] = &[
     ("hardware", &["endpoint", "exit", "memory"]),
     ("config", &["endpoint", "memory"]),
     ("abi", &["endpoint", "exit", "config", "memory"]),
-    ("memory", &["endpoint", "order", "hardware", "config"]),
+    ("memory", &["endpoint", "order", "sync", "hardware", "config"]),
     ("manifest", &["endpoint", "memory", "config", "hardware"]),
     ("state", &["endpoint", "order", "sync", "hardware", "memory", "config", "exit", "abi"]),
     ("calls", &["endpoint", "order", "hardware", "memory", "config", "exit", "abi", "state", "spmc"]),

@@ -78,7 +78,19 @@ fn ffa(function: u32) -> Wanted {
             | FuncId::NotificationSet
             | FuncId::NotificationGet
             | FuncId::ConsoleLog32
-            | FuncId::ConsoleLog64,
+            | FuncId::ConsoleLog64
+            | FuncId::MemDonate32
+            | FuncId::MemDonate64
+            | FuncId::MemLend32
+            | FuncId::MemLend64
+            | FuncId::MemShare32
+            | FuncId::MemShare64
+            | FuncId::MemRetrieveReq32
+            | FuncId::MemRetrieveReq64
+            | FuncId::MemRelinquish
+            | FuncId::MemReclaim
+            | FuncId::MemFragRx
+            | FuncId::MemFragTx,
         ) => FfaError::InvalidParameters,
         _ => FfaError::NotSupported,
     };

@@ -15,6 +15,7 @@ use manager::manifest;
 use manager::memory::page::{PageRange, Space};
 use manager::memory::space::Pool;
 use manager::memory::table::TableFrame;
+use manager::memory::transactions::Transactions;
 use manager::spmc::Spmc;
 use spin::Once;
 
@@ -28,11 +29,9 @@ use crate::platform::{self, Platform};
 use crate::translation::{Tables, Use};
 use crate::{console, heap, layout, secondary, simd, sysregs, traps};
 
-/// The SPMC's memory: at most this much from the load address on.
-const OWN_LIMIT: u64 = 1 << 20;
 /// The largest SPMC manifest that is read.
 const MANIFEST_LIMIT: u64 = 64 << 10;
-/// Heap that is kept for what the manager builds at boot: a base, and for each partition.
+/// Heap that is kept for what the manager builds at boot beside memory transactions: a base, and for each partition.
 const HEAP_BASE: usize = 128 << 10;
 const HEAP_PER_PARTITION: usize = 8 << 10;
 
@@ -58,7 +57,7 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     console::start(platform);
     log::info!("{} for {}, build {BuildId}, loaded at {load:#x}", env!("CARGO_PKG_VERSION"), platform.name);
     let features = Features::read();
-    let window = load..load + OWN_LIMIT;
+    let window = load..load + layout::OWN_LIMIT;
     // SAFETY: the boot tables and the final ones map the memory behind the image; TF-A loads nothing else there.
     unsafe {
         heap::open(layout::virtual_address(layout::image_end_address()), layout::virtual_address(window.end));
@@ -118,7 +117,7 @@ fn map_own(platform: &Platform, manifest: u64) -> Tables {
     tables.map_own(layout::text(), Use::Text);
     layout::read_only().into_iter().for_each(|range| tables.map_own(range, Use::ReadOnly));
     layout::writable().into_iter().for_each(|range| tables.map_own(range, Use::Data));
-    tables.map_own(layout::image_end_address()..load + OWN_LIMIT, Use::Data);
+    tables.map_own(layout::image_end_address()..load + layout::OWN_LIMIT, Use::Data);
     layout::guards().into_iter().for_each(|range| tables.map_own(range, Use::Guard));
     let mut devices = Vec::from([platform.own_uart, platform.distributor]);
     if platform.shared_uart != platform.own_uart {
@@ -163,7 +162,9 @@ fn build(
     manifest: &SpmcManifest,
     own: &Own,
 ) -> (Spmc, Contexts) {
-    let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len();
+    let quotas = manifest.vms.iter().map(|vm| vm.quota).chain([manifest.normal_quota]);
+    let transactions: usize = quotas.map(Transactions::footprint).sum();
+    let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len() + transactions;
     let pages = heap::left().saturating_sub(reserve) / 4096;
     assert!(pages > 0, "no memory for translation tables");
     let frames = heap::take_pages_from_top(pages);

@@ -62,8 +62,10 @@ pub fn run(shared: &'static Shared, id: CpuId, mut machine: Machine, area: &'sta
                         context
                     }
                 };
-                if deliver == Deliver::Resume {
-                    context.give_low(&mut frame);
+                match deliver {
+                    Deliver::Message | Deliver::Extended => {}
+                    Deliver::Resume => context.give_low(&mut frame),
+                    Deliver::Again => context.general.elr = context.general.elr.wrapping_sub(4),
                 }
                 let exit = visit(shared, &mut cpu, &mut machine, loaded, context, &mut frame, &mut fault);
                 current = Some((target, context));
@@ -131,7 +133,10 @@ fn visit<'a>(
                 access.emulate(&shared.spmc, cpu, machine, context, frame);
                 continue;
             }
-            Left::Fault => Exit::Fault(fault),
+            Left::Fault => {
+                context.keep_low(frame);
+                Exit::Fault(fault)
+            }
         };
     }
 }

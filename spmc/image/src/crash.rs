@@ -82,8 +82,8 @@ fn backtrace(out: &mut dyn Write, mut frame: u64) -> fmt::Result {
     write!(out, "backtrace:")?;
     let stacks = layout::virtual_address(layout::load_address()) as u64;
     for _ in 0..32 {
-        // All stacks lie behind the image, in the first MB from its load address.
-        if !frame.is_multiple_of(16) || !(stacks..stacks + (1 << 20) - 16).contains(&frame) {
+        // All stacks lie behind the image, in the SPMC's own memory.
+        if !frame.is_multiple_of(16) || !(stacks..stacks + layout::OWN_LIMIT - 16).contains(&frame) {
             break;
         }
         // SAFETY: an aligned address in the SPMC's own memory; a guard page ends in the second crash, which resets.

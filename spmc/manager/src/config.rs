@@ -297,6 +297,8 @@ pub struct PartitionConfig {
     pub lifecycle: Option<Lifecycle>,
     /// The SMCs that are not FF-A calls and that it may make.
     pub smcs: SmcAccess,
+    /// Its memory transactions.
+    pub quota: Quota,
 }
 
 impl PartitionConfig {
@@ -354,6 +356,22 @@ pub struct SmcAccess {
     pub permissive: bool,
 }
 
+/// What is set aside at boot for the memory transactions of one owner of memory (`mem_transactions`, `mem_ranges`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many it may have at a time. Each has room for two borrowers and seven ranges of pages.
+    pub transactions: u16,
+    /// How many more ranges they may consist of together; a borrower takes the room of three.
+    pub ranges: u32,
+}
+
+impl Quota {
+    /// Of a partition, where the manifest says nothing.
+    pub const PARTITION: Self = Self { transactions: 128, ranges: 128 };
+    /// Of the Normal world, where the manifest says nothing: 64 MB in single pages, for example.
+    pub const NORMAL: Self = Self { transactions: 1024, ranges: 16384 };
+}
+
 /// One `vmN` node of the SPMC manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VmEntry {
@@ -367,6 +385,8 @@ pub struct VmEntry {
     pub vcpus: u16,
     /// The SMCs it may make.
     pub smcs: SmcAccess,
+    /// Its memory transactions.
+    pub quota: Quota,
 }
 
 /// The SPMC manifest (TOS_FW_CONFIG).
@@ -378,6 +398,8 @@ pub struct SpmcManifest {
     pub cpus: Vec<u64>,
     /// The partitions to start.
     pub vms: Vec<VmEntry>,
+    /// Memory transactions of the Normal world.
+    pub normal_quota: Quota,
     /// What regions of partitions may lie in, and what the Normal world may map and share.
     pub memory: Vec<MemoryRange>,
 }

@@ -55,6 +55,13 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it is an access to an address that is not mapped at stage 2: a translation fault of an instruction or data
+    /// abort (ESR_EL2.EC 0x20 and 0x24, status 0b0001LL).
+    #[must_use]
+    pub const fn is_translation(&self) -> bool {
+        matches!(self.syndrome >> 26 & 0x3F, 0x20 | 0x24) && self.syndrome >> 2 & 0xF == 1
+    }
+
     /// Whether it is an SError (ESR_EL2.EC 0x2f, Arm DDI 0487): no address belongs to it, and `pc` is only near it.
     #[must_use]
     pub const fn is_asynchronous(&self) -> bool {
@@ -119,4 +126,6 @@ pub enum Deliver {
     Extended,
     /// Nothing: it goes on where an interrupt took the PE from it.
     Resume,
+    /// The call that it came by: it goes on at the instruction that made it.
+    Again,
 }

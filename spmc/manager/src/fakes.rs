@@ -13,6 +13,7 @@ use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
 use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer, Tlb};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange};
+use crate::memory::table::{ENTRIES, TableFrame};
 
 pub use crate::sync::Watched;
 
@@ -340,4 +341,9 @@ impl Console for Machine {
         let text = String::from_utf8_lossy(line).to_string();
         self.shared().lines.push(alloc::format!("{name}.{} {text}", from.index()));
     }
+}
+
+/// Empties a frame that no pool has any more, for another one.
+pub fn clear(frame: &TableFrame) {
+    (0..ENTRIES).for_each(|index| frame.set(index, 0));
 }

@@ -1,4 +1,4 @@
-//! The lock order, in types: Registry, Partition, Space, Vcpu, at most one lock of each rank.
+//! The lock order, in types: Registry, Transaction, Partition, Space, Store, Vcpu, at most one lock of each rank.
 //!
 //! A [`Holding`] token says which rank is held innermost. Taking a lock needs a token of an earlier rank and keeps
 //! it borrowed until the lock is given back, so a wrong order does not compile.
@@ -45,10 +45,14 @@ use crate::sync::{SpinMutex, SpinMutexGuard};
 pub enum Nothing {}
 /// Rank: which endpoints of the Normal world there are.
 pub enum Registry {}
+/// Rank: one memory transaction.
+pub enum Transaction {}
 /// Rank: what belongs to one endpoint as a whole.
 pub enum Partition {}
 /// Rank: an endpoint's pages.
 pub enum Space {}
+/// Rank: what is free for an owner's memory transactions.
+pub enum Store {}
 /// Rank: the life of one execution context.
 pub enum Vcpu {}
 
@@ -62,6 +66,13 @@ impl Before<Partition> for Registry {}
 impl Before<Space> for Registry {}
 impl Before<Vcpu> for Registry {}
 impl Before<Space> for Partition {}
+impl Before<Transaction> for Nothing {}
+impl Before<Partition> for Transaction {}
+impl Before<Space> for Transaction {}
+impl Before<Vcpu> for Transaction {}
+impl Before<Store> for Nothing {}
+impl Before<Store> for Transaction {}
+impl Before<Store> for Space {}
 impl Before<Vcpu> for Partition {}
 
 /// The innermost rank that this PE holds.
@@ -95,5 +106,15 @@ impl<R, T> Lock<R, T> {
     ) -> (SpinMutexGuard<'a, T>, Holding<'a, R>) {
         let _ = held;
         (self.value.lock(), Holding(PhantomData))
+    }
+
+    /// As [`Lock::lock`]; nothing where somebody has it.
+    #[inline]
+    pub fn try_lock<'a, H: Before<R>>(
+        &'a self,
+        held: &'a mut Holding<'_, H>,
+    ) -> Option<(SpinMutexGuard<'a, T>, Holding<'a, R>)> {
+        let _ = held;
+        Some((self.value.try_lock()?, Holding(PhantomData)))
     }
 }

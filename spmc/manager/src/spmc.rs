@@ -14,8 +14,7 @@ use crate::exit::{Exit, Frame, Lines, Next, TimerRegister};
 use crate::hardware::Hardware;
 use crate::manifest::{self, Error};
 use crate::memory::ledger::Ledger;
-use crate::memory::page::{Attributes, Ownership, PageRange, Space};
-use crate::memory::pages::Pages;
+use crate::memory::page::{Attributes, PageRange, Space};
 use crate::memory::space::{MapError, Pool};
 use crate::order::Holding;
 use crate::state::Intid;
@@ -53,7 +52,7 @@ fn assign(
     hw: &mut dyn Hardware,
 ) -> Result<(), (PageRange, MapError)> {
     for range in config.grants().map(|region| region.range).filter(|range| range.space() == Space::Normal) {
-        ledger.take(range, Ownership::Foreign, hw).map_err(|error| (range, error.into()))?;
+        ledger.give_to_partition(range, hw).map_err(|error| (range, error))?;
     }
     Ok(())
 }
@@ -131,7 +130,7 @@ impl Spmc {
         Self {
             partitions: partitions.into(),
             boot_order: boot_order.into(),
-            normal: NormalWorld::new(V1_2, manifest.cpus.len(), ledger),
+            normal: NormalWorld::new(V1_2, manifest.cpus.len(), ledger, manifest.normal_quota),
             logical: calls::discover(hw).into(),
             routes: routes.into(),
             unexpected_interrupts: AtomicU32::new(0),

@@ -32,6 +32,10 @@ mod modelled {
             Self(loom::sync::Mutex::new(value))
         }
 
+        pub(crate) fn try_lock(&self) -> Option<SpinMutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+
         pub(crate) fn lock(&self) -> SpinMutexGuard<'_, T> {
             self.0.lock().expect("a PE that panics ends the run")
         }

@@ -9,6 +9,7 @@ pub mod notifications;
 mod pe;
 mod scheduler;
 mod seen;
+pub mod sharing;
 mod sources;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +49,7 @@ pub const RELAY: u64 = 0x8002;
 /// Where the Normal world's memory begins.
 pub const NORMAL_MEMORY: u64 = 0x4000_0000;
 /// Where `echo` is loaded.
-pub const ECHO_MEMORY: u64 = 0xe20_0000;
+pub const ECHO_MEMORY: u64 = 0xe30_0000;
 /// Where `relay` is loaded.
 pub const RELAY_MEMORY: u64 = ECHO_MEMORY + PARTITION_MEMORY;
 /// How much memory each partition has; it lies behind that of the one before.
@@ -110,6 +111,24 @@ pub mod id {
     pub const INFO_GET: u64 = Named::NotificationInfoGet32 as u64;
     /// FFA_NOTIFICATION_INFO_GET, 64-bit.
     pub const INFO_GET64: u64 = Named::NotificationInfoGet64 as u64;
+    /// FFA_MEM_DONATE.
+    pub const MEM_DONATE: u64 = Named::MemDonate32 as u64;
+    /// FFA_MEM_LEND.
+    pub const MEM_LEND: u64 = Named::MemLend32 as u64;
+    /// FFA_MEM_SHARE.
+    pub const MEM_SHARE: u64 = Named::MemShare32 as u64;
+    /// FFA_MEM_RETRIEVE_REQ.
+    pub const MEM_RETRIEVE_REQ: u64 = Named::MemRetrieveReq32 as u64;
+    /// FFA_MEM_RETRIEVE_RESP.
+    pub const MEM_RETRIEVE_RESP: u64 = Named::MemRetrieveResp as u64;
+    /// FFA_MEM_RELINQUISH.
+    pub const MEM_RELINQUISH: u64 = Named::MemRelinquish as u64;
+    /// FFA_MEM_RECLAIM.
+    pub const MEM_RECLAIM: u64 = Named::MemReclaim as u64;
+    /// FFA_MEM_FRAG_RX.
+    pub const MEM_FRAG_RX: u64 = Named::MemFragRx as u64;
+    /// FFA_MEM_FRAG_TX.
+    pub const MEM_FRAG_TX: u64 = Named::MemFragTx as u64;
     /// FFA_NORMAL_WORLD_RESUME.
     pub const NORMAL_WORLD_RESUME: u64 = Named::NormalWorldResume32 as u64;
 }
@@ -237,6 +256,7 @@ impl Plan {
 
 impl Drop for World {
     fn drop(&mut self) {
+        self.frames.iter().for_each(manager::fakes::clear);
         FRAMES.lock().unwrap_or_else(PoisonError::into_inner).push(self.frames);
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::{Conduit, Deliver, Exit, Fault, Frame, Lines, Next, TimerRegister};
 use manager::fakes::Machine;
+use manager::memory::page::Pa;
 use manager::spmc::Cpu;
 use manager::state::ModelKind;
 
@@ -33,6 +34,10 @@ pub struct Pe {
     pub conduit: Conduit,
     /// Whether the image saves the registers of a context that left no earlier than it must: before the PE's next step.
     pub saves_late: bool,
+    /// How often a partition made a call again because the manager said so.
+    pub repeats: u32,
+    /// An interrupt takes the PE before this repeat.
+    pub interrupt_at_repeat: Option<u32>,
     cpu: Cpu,
     current: Option<VcpuId>,
     /// x8-x17 of the Normal world while a partition is on the PE.
@@ -50,6 +55,8 @@ impl Pe {
             started_at: None,
             conduit: Conduit::Hvc,
             saves_late: false,
+            repeats: 0,
+            interrupt_at_repeat: None,
             cpu: Cpu::new(index),
             current: None,
             normal: [0; 18],
@@ -178,7 +185,15 @@ impl Pe {
 
     /// The partition on this PE touches memory that it must not touch.
     pub fn fault(&mut self) -> Place {
-        let fault = Fault { syndrome: 0x9200_0007, address: 0x1234, ipa: Some(0x1234), pc: 0xe20_4000 };
+        self.touch(Pa::secure(0x1234))
+    }
+
+    /// The partition on this PE touches memory that is not mapped there, as the MMU finds.
+    pub fn touch(&mut self, at: Pa) -> Place {
+        let vcpu = self.current.expect("a partition is on this PE");
+        self.keep(vcpu, 0..8);
+        let fault =
+            Fault { syndrome: 0x9200_0007, address: at.address, ipa: Some(at.address), pc: 0xe30_4000 };
         self.go(Exit::Fault(&fault))
     }
 
@@ -315,6 +330,15 @@ impl Pe {
 
     fn go_unsettled(&mut self, exit: Exit<'_>) -> Place {
         let next = self.world.spmc.step(&mut self.cpu, &mut self.machine, &mut self.frame, exit);
+        if let Next::Partition { target, deliver: Deliver::Again, .. } = next {
+            assert_eq!(Some(target), self.current, "who called makes the same call again");
+            self.repeats += 1;
+            if self.interrupt_at_repeat == Some(self.repeats) {
+                self.keep(target, 0..8);
+                return self.go_unsettled(Exit::Interrupt);
+            }
+            return self.go_unsettled(Exit::Call(self.conduit));
+        }
         let (target, deliver) = match next {
             Next::Normal(deliver) => (None, deliver),
             Next::Off => (None, Deliver::Message),

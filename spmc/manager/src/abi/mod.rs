@@ -7,6 +7,7 @@ mod info;
 mod message;
 mod notifications;
 mod rxtx;
+pub mod sharing;
 
 use arm_ffa::{FfaError, FuncId};
 use uuid::Uuid;
@@ -140,6 +141,37 @@ pub fn success(frame: &mut Frame) {
 /// FFA_SUCCESS with results in w2 and w3.
 pub fn success_with(frame: &mut Frame, w2: u32, w3: u32) {
     answer(frame, [FuncId::Success32 as u64, 0, w2.into(), w3.into()]);
+}
+
+/// The bit by which the id of an SMC64 call differs (DEN0028, 2.5).
+pub const SMC64: u32 = 1 << 30;
+
+/// An address in a register, of which a 32-bit call uses the lower half.
+#[must_use]
+pub fn address(frame: &Frame, register: usize) -> u64 {
+    if function(frame) & SMC64 != 0 { frame.x[register] } else { word(frame, register).into() }
+}
+
+/// A handle in two words, the lower one in register `first`.
+#[must_use]
+pub fn handle(frame: &Frame, first: usize) -> u64 {
+    bitmap(frame, first)
+}
+
+/// FFA_SUCCESS with the handle of a memory transaction.
+pub fn success_with_handle(frame: &mut Frame, handle: u64) {
+    success_with(frame, handle as u32, (handle >> 32) as u32);
+}
+
+/// `function` about a transaction: its handle, w3, and the sender's id as a hypervisor wants it.
+pub fn fragment(frame: &mut Frame, function: FuncId, handle: u64, w3: u32, sender: EndpointId) {
+    let (low, high) = (handle & 0xFFFF_FFFF, handle >> 32);
+    answer(frame, [function as u64, low, high, w3.into(), u64::from(sender.get()) << 16]);
+}
+
+/// FFA_MEM_RETRIEVE_RESP: bytes of the descriptor in all, and in the caller's buffer.
+pub fn retrieved(frame: &mut Frame, total: u32, here: u32) {
+    answer(frame, [FuncId::MemRetrieveResp as u64, total.into(), here.into()]);
 }
 
 /// FFA_ERROR with its code in w2, a 32-bit value (FF-A 1.2, 13.1).

@@ -64,8 +64,8 @@ fn feature(at: &mut Entry<'_>, asked: u32) -> Outcome {
 /// FFA_FEATURES: w1 a function id (bit 31 set) or a feature id. The table answers.
 pub fn features(at: &mut Entry<'_>) -> Outcome {
     let asked = abi::word(at.frame, 1);
-    // Nothing that is known has input properties, and NOT_SUPPORTED is the only refusal there is (FF-A 1.2, 13.3).
-    if abi::word(at.frame, 2) != 0 {
+    // NOT_SUPPORTED is the only refusal there is (FF-A 1.2, 13.3).
+    if abi::word(at.frame, 2) != 0 && !takes_input(asked, abi::word(at.frame, 2)) {
         return Err(FfaError::NotSupported);
     }
     if asked & FUNCTION == 0 {
@@ -75,17 +75,44 @@ pub fn features(at: &mut Entry<'_>) -> Outcome {
     if !call.is_known_to(&at.caller, at.version) {
         return Err(FfaError::NotSupported);
     }
-    if matches!(call.function, FuncId::RxTxMap32 | FuncId::RxTxMap64) {
-        return buffer_sizes(at);
+    if has_properties(asked) {
+        return properties(at, call.function);
     }
     abi::success_with(at.frame, 0, 0);
     Ok(at.back())
 }
 
-/// FFA_FEATURES of FFA_RXTX_MAP, the one call that has properties: apart, so that the others do not work them out.
+/// Of FFA_MEM_RETRIEVE_REQ: the caller knows the bit that says whose memory it is.
+const KNOWS_NS_BIT: u32 = 1 << 1;
+/// Of memory transactions: a descriptor may lie in pages of its own (DEN0140, 2).
+const OWN_PAGES: u32 = 1 << 0;
+/// Of FFA_MEM_RETRIEVE_REQ: responses have the bit that says whose memory it is.
+const HAS_NS_BIT: u32 = 1 << 1;
+
+/// Whether a caller may say this in w2 of FFA_FEATURES.
 #[cold]
-fn buffer_sizes(at: &mut Entry<'_>) -> Outcome {
-    abi::success_with(at.frame, buffers::features(at.version), 0);
+const fn takes_input(asked: u32, properties: u32) -> bool {
+    const RETRIEVE: u32 = FuncId::MemRetrieveReq32 as u32;
+    asked & !abi::SMC64 == RETRIEVE && properties == KNOWS_NS_BIT
+}
+
+/// Whether the call is one of the few that have properties: FFA_RXTX_MAP, or what a descriptor of memory goes with.
+const fn has_properties(asked: u32) -> bool {
+    const MAP: u32 = FuncId::RxTxMap32 as u32;
+    const FIRST: u32 = FuncId::MemDonate32 as u32;
+    const LAST: u32 = FuncId::MemRetrieveReq32 as u32;
+    matches!(asked & !abi::SMC64, MAP | FIRST..=LAST)
+}
+
+/// FFA_FEATURES of a call that has properties: apart, so that the others do not work them out.
+#[cold]
+fn properties(at: &mut Entry<'_>, function: FuncId) -> Outcome {
+    let properties = match function {
+        FuncId::RxTxMap32 | FuncId::RxTxMap64 => buffers::features(at.version),
+        FuncId::MemRetrieveReq32 | FuncId::MemRetrieveReq64 if at.version >= V1_1 => OWN_PAGES | HAS_NS_BIT,
+        _ => OWN_PAGES,
+    };
+    abi::success_with(at.frame, properties, 0);
     Ok(at.back())
 }
 

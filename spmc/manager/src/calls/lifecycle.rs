@@ -3,11 +3,13 @@
 use arm_ffa::FfaError;
 use log::{error, info};
 
-use super::{Caller, Entry, Outcome, buffers, console, cycles, interrupts, timers};
+use super::{Caller, Entry, Outcome, buffers, console, cycles, interrupts, sharing, timers};
 use crate::abi;
 use crate::endpoint::VcpuId;
 use crate::exit::{Deliver, Fault, Lines, Next};
 use crate::hardware::NEVER;
+use crate::memory::page::Space;
+use crate::state::partition::Partition;
 use crate::state::{Model, ModelKind};
 
 /// A PE was turned on: its contexts start one after the other, in boot order.
@@ -65,6 +67,9 @@ pub fn error(at: &mut Entry<'_>) -> Outcome {
 pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     let Caller::Partition(partition, vcpu) = at.caller else { return at.back() };
     let Fault { syndrome, address, ipa, pc } = *fault;
+    if ipa.is_some_and(|ipa| fault.is_translation() && is_excused(at, partition, vcpu, ipa)) {
+        return at.resume(vcpu, Deliver::Resume);
+    }
     let (name, index) = (partition.name(), vcpu.index());
     if fault.is_asynchronous() {
         error!("{name} is aborted: vCPU {index} at pc {pc:#x} got an SError, syndrome {syndrome:#x}");
@@ -78,6 +83,18 @@ pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     abort(at, vcpu)
 }
 
+/// Whether the partition has access to this address, and only seemed not to while another PE changed how its pages are
+/// mapped (DDI 0487, D8.16, break-before-make).
+///
+/// In which of its two spaces is not asked: QEMU 10 sets HPFAR_EL2.NS for the secure one. Without a change it is none in
+/// either.
+fn is_excused(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId, ipa: u64) -> bool {
+    let (spaces, _held) = partition.spaces().lock(&mut at.held);
+    let has_access = |space| spaces.of(space).walk(ipa).is_some_and(|mapping| mapping.ownership.has_access());
+    [Space::Secure, Space::Normal].into_iter().any(has_access)
+        && partition.context(vcpu).excuses(spaces.changes())
+}
+
 /// The partition ends, with everything its contexts are doing: here now, on other PEs as soon as they have come back.
 fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     let partition = at.spmc.partition_of(vcpu);
@@ -85,6 +102,7 @@ fn abort(at: &mut Entry<'_>, vcpu: VcpuId) -> Next {
     at.hw.kick_others();
     // Whoever waits for its buffer to be free tries again, and learns what has become of it.
     buffers::tell_free(at, partition.receiver());
+    sharing::forget(at, partition);
     abandon(at, vcpu)
 }
 

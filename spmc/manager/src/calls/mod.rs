@@ -18,6 +18,7 @@ mod notifications;
 mod party;
 mod power;
 pub mod schedule;
+mod sharing;
 mod table;
 pub mod timers;
 

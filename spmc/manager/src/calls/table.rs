@@ -5,7 +5,7 @@ use bitflags::bitflags;
 
 use super::{
     Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, indirect, lifecycle, notifications,
-    power, schedule,
+    power, schedule, sharing,
 };
 use crate::abi::{V1_0, V1_1, V1_2};
 use crate::state::ModelKind;
@@ -136,6 +136,19 @@ pub static CALLS: &[Call] = &[
     call(FuncId::NotificationGet,        V1_1, BOTH,                    ANY,         from(3),         notifications::get),
     call(FuncId::NotificationInfoGet32,  V1_1, NORMAL,                  ANY,         from(1),         schedule::info_get32),
     call(FuncId::NotificationInfoGet64,  V1_1, NORMAL,                  ANY,         from(1),         schedule::info_get64),
+    call(FuncId::MemDonate32,            V1_0, BOTH,                    ANY,         from(5),         sharing::donate),
+    call(FuncId::MemDonate64,            V1_0, BOTH,                    ANY,         from(5),         sharing::donate),
+    call(FuncId::MemLend32,              V1_0, BOTH,                    ANY,         from(5),         sharing::lend),
+    call(FuncId::MemLend64,              V1_0, BOTH,                    ANY,         from(5),         sharing::lend),
+    call(FuncId::MemShare32,             V1_0, BOTH,                    ANY,         from(5),         sharing::share),
+    call(FuncId::MemShare64,             V1_0, BOTH,                    ANY,         from(5),         sharing::share),
+    call(FuncId::MemRetrieveReq32,       V1_0, BOTH,                    ANY,         from(5),         sharing::retrieve),
+    call(FuncId::MemRetrieveReq64,       V1_0, BOTH,                    ANY,         from(5),         sharing::retrieve),
+    call(FuncId::MemRetrieveResp,        V1_0, ANSWERS.union(Instances::PARTITION_ANSWER), ANY, 0,               refused),
+    call(FuncId::MemRelinquish,          V1_0, PARTITION,               ANY,         from(1),         sharing::relinquish),
+    call(FuncId::MemReclaim,             V1_0, BOTH,                    ANY,         from(4),         sharing::reclaim),
+    call(FuncId::MemFragTx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY, from(5), sharing::fragment),
+    call(FuncId::MemFragRx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY,        from(5),         sharing::more),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
     call(FuncId::MsgWait32,              V1_0, UPWARDS,                 FREE.difference(Models::DIRECT), from(3) | 1 << 1, cycles::msg_wait),
     call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING.intersection(FREE), from(4),         cycles::give_up),

@@ -131,6 +131,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
         allowed_senders,
         lifecycle,
         smcs: vm.smcs.clone(),
+        quota: vm.quota,
     })
 }
 

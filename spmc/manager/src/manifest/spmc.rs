@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::error::Error;
 use super::ranges;
 use super::tree::{Node, Tree};
-use crate::config::{SmcAccess, SpmcManifest, VmEntry};
+use crate::config::{Quota, SmcAccess, SpmcManifest, VmEntry};
 use crate::endpoint::{EndpointId, MAX_PARTITIONS, PartitionIndex};
 use crate::memory::page::{ADDRESS_LIMIT, PAGE_SIZE, PageRange, Space};
 
@@ -17,6 +17,8 @@ pub const MAX_CPUS: usize = 256;
 pub const MAX_SMCS: usize = 32;
 /// The longest `debug_name`, in bytes.
 pub const MAX_DEBUG_NAME: usize = 31;
+/// The most ranges of pages in the memory transactions of one owner.
+pub const MAX_RANGES: u32 = 1 << 20;
 /// The newest minor version of FF-A 1 that a manifest may name; what is above 2 is served as 1.2.
 pub const NEWEST_MINOR: u16 = 3;
 
@@ -33,12 +35,13 @@ pub fn parse(bytes: &[u8]) -> Result<SpmcManifest, Error> {
     root.compatible(&["arm,ffa-core-manifest-1.0"])?;
     let image = attribute(&root.required_child("attribute")?)?;
     let cpus = cpus(&root.required_child("cpus")?)?;
-    let vms = hypervisor(&root.required_child("hypervisor")?)?;
+    let hypervisor = root.required_child("hypervisor")?;
+    let (vms, normal_quota) = (vms(&hypervisor)?, quota(&hypervisor, Quota::NORMAL)?);
     let memory = ranges::memory(&root)?;
     let mut used = ranges::names(&root);
     used.extend(["compatible", "attribute", "hypervisor", "cpus"]);
     root.report_unused(&used, &["chosen", "tpm_event_log", "sp_packages"]);
-    Ok(SpmcManifest { image, cpus, vms, memory })
+    Ok(SpmcManifest { image, cpus, vms, normal_quota, memory })
 }
 
 /// What the SPMD reads before it starts us: `(load_address, binary_size)`.
@@ -118,7 +121,7 @@ pub fn join(cells: &[u32]) -> u64 {
 }
 
 /// The partitions `vm1` to `vmN`, by their number.
-fn hypervisor(node: &Node<'_, '_>) -> Result<Vec<VmEntry>, Error> {
+fn vms(node: &Node<'_, '_>) -> Result<Vec<VmEntry>, Error> {
     node.compatible(&["hafnium,hafnium"])?;
     let mut vms = Vec::new();
     for child in node.children() {
@@ -145,7 +148,7 @@ fn hypervisor(node: &Node<'_, '_>) -> Result<Vec<VmEntry>, Error> {
     }
     let names: Vec<_> = vms.iter().map(|vm| format!("vm{}", vm.index.get() + 1)).collect();
     let mut used: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-    used.push("compatible");
+    used.extend(["compatible", "mem_transactions", "mem_ranges"]);
     node.report_unused(&used, &["ffa_tee_enabled"]);
     if vms.is_empty() {
         log::warn!("{}: {}: no vm1: there is no partition to start", node.owner(), node.path());
@@ -178,6 +181,7 @@ fn vm(node: &Node<'_, '_>, index: PartitionIndex) -> Result<VmEntry, Error> {
         return Err(Error::TooMany { node, what: "entries in `smc_whitelist`", count, limit: MAX_SMCS });
     }
     let smcs = SmcAccess { allowed, permissive: node.flag("smc_whitelist_permissive")? };
+    let quota = quota(node, Quota::PARTITION)?;
     const USED: &[&str] = &[
         "is_ffa_partition",
         "hyp_loaded",
@@ -187,11 +191,23 @@ fn vm(node: &Node<'_, '_>, index: PartitionIndex) -> Result<VmEntry, Error> {
         "vcpu_count",
         "smc_whitelist",
         "smc_whitelist_permissive",
+        "mem_transactions",
+        "mem_ranges",
     ];
     // Of use to a hypervisor of the Normal world only.
     const KNOWN: &[&str] = &["kernel_filename", "ramdisk_filename", "fdt_filename", "boot_address"];
     node.report_unused(USED, KNOWN);
-    Ok(VmEntry { index, name: name.to_string(), memory, vcpus, smcs })
+    Ok(VmEntry { index, name: name.to_string(), memory, vcpus, smcs, quota })
+}
+
+/// What is set aside for an owner's memory transactions.
+fn quota(node: &Node<'_, '_>, otherwise: Quota) -> Result<Quota, Error> {
+    let transactions = node.optional_number("mem_transactions", 0..=u16::MAX)?;
+    let ranges = node.optional_number("mem_ranges", 0..=MAX_RANGES)?;
+    Ok(Quota {
+        transactions: transactions.unwrap_or(otherwise.transactions),
+        ranges: ranges.unwrap_or(otherwise.ranges),
+    })
 }
 
 /// A number that is a multiple of the page size.

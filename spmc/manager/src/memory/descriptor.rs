@@ -122,6 +122,37 @@ impl Descriptor {
         }
     }
 
+    /// The table that a descriptor of a table at level 0, 1 or 2 leads to.
+    #[inline]
+    #[must_use]
+    pub const fn table(raw: u64) -> Option<u64> {
+        const LINK: u64 = VALID | TABLE_OR_PAGE;
+        if raw & LINK == LINK { Some(raw & ADDRESS) } else { None }
+    }
+
+    /// A block's or page's descriptor, for somebody else: what it is to its endpoint, and whether the MMU may use it.
+    #[inline]
+    #[must_use]
+    pub const fn owned(raw: u64, ownership: Ownership) -> u64 {
+        let rest = raw & !(VALID | OWNERSHIP_MASK << OWNERSHIP_SHIFT);
+        let valid = if ownership.has_access() { VALID } else { 0 };
+        rest | valid | ownership.bits() << OWNERSHIP_SHIFT
+    }
+
+    /// Whether the MMU may use a block's or page's descriptor.
+    #[inline]
+    #[must_use]
+    pub const fn is_valid(raw: u64) -> bool {
+        raw & VALID != 0
+    }
+
+    /// Whether two descriptors of blocks or pages differ in their addresses at most.
+    #[inline]
+    #[must_use]
+    pub const fn are_alike(one: u64, other: u64) -> bool {
+        (one ^ other) & !ADDRESS == 0
+    }
+
     /// The descriptor as the MMU reads it at `level`.
     #[must_use]
     pub fn encode(self, level: Level) -> u64 {

@@ -5,10 +5,10 @@
 
 use alloc::boxed::Box;
 
-use super::pages::Pages;
+use super::pages::{Pages, PagesError};
 use crate::hardware::Tlb;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
-use crate::memory::space::{AddressSpace, NoTables, Pool};
+use crate::memory::space::{AddressSpace, MapError, NoTables, Pool};
 
 /// The Normal world's memory.
 pub struct Ledger {
@@ -25,6 +25,18 @@ impl Ledger {
         Ok(Self { declared, changed: AddressSpace::new(pool, Space::Normal, None)? })
     }
 
+    /// A manifest gives these pages, which no other one gives, to a partition.
+    ///
+    /// # Errors
+    /// There are too few frames.
+    pub fn give_to_partition(
+        &mut self,
+        range: PageRange,
+        tlb: &mut (impl Tlb + ?Sized),
+    ) -> Result<(), MapError> {
+        self.changed.add(range, Attributes::empty(), Ownership::Foreign, tlb)
+    }
+
     /// What may be done with the memory that `range` lies in, whosever it is by now.
     #[must_use]
     pub fn declared(&self, range: &PageRange) -> Option<Attributes> {
@@ -33,22 +45,29 @@ impl Ledger {
 }
 
 impl Pages for Ledger {
-    fn owned(&self, range: PageRange) -> Option<Attributes> {
-        self.declared(&range).filter(|_| self.changed.first_mapped(range).is_none())
-    }
-
-    fn take(&mut self, range: PageRange, to: Ownership, tlb: &mut dyn Tlb) -> Result<(), NoTables> {
-        self.changed.divide(range, tlb)?;
-        self.changed.set(range, Attributes::empty(), to, tlb);
-        Ok(())
+    fn take(
+        &mut self,
+        range: PageRange,
+        to: Ownership,
+        judge: &dyn Fn(Attributes) -> bool,
+        tlb: &mut dyn Tlb,
+    ) -> Result<Attributes, PagesError> {
+        let attributes = self.declared(&range).filter(|attributes| judge(*attributes));
+        let attributes = attributes.ok_or(PagesError::NotOwned)?;
+        self.changed.add(range, Attributes::empty(), to, tlb)?;
+        Ok(attributes)
     }
 
     fn turn(&mut self, range: PageRange, to: Ownership, tlb: &mut dyn Tlb) {
         self.changed.own(range, to, tlb);
     }
 
-    fn restore(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
-        self.changed.clear(range, tlb);
+    fn release(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
+        self.changed.unmap(range, tlb);
+    }
+
+    fn tidy(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
+        self.changed.join(range, tlb);
     }
 
     fn give_away(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
@@ -79,6 +98,11 @@ mod tests {
         }
     }
 
+    /// What may be done with a range that is the Normal world's alone.
+    fn owned(ledger: &Ledger, range: PageRange) -> Option<Attributes> {
+        ledger.declared(&range).filter(|_| ledger.changed.first_mapped(range).is_none())
+    }
+
     fn range(start: u64, pages: u64) -> PageRange {
         PageRange::new(Space::Normal, start, pages).unwrap()
     }
@@ -99,13 +123,13 @@ mod tests {
         {
             assert_eq!(ledger.pin(pages, RW, tlb), Err(PagesError::NotOwned), "{of}");
         }
-        assert_eq!(ledger.owned(range(0x4000_4000, 60)), Some(RW));
-        assert_eq!(ledger.owned(range(0x4000_4000, 61)), None, "not all of it is declared");
-        assert_eq!(ledger.owned(device), Some(RW | Attributes::DEVICE));
+        assert_eq!(owned(&ledger, range(0x4000_4000, 60)), Some(RW));
+        assert_eq!(owned(&ledger, range(0x4000_4000, 61)), None, "not all of it is declared");
+        assert_eq!(owned(&ledger, device), Some(RW | Attributes::DEVICE));
         assert_eq!(ledger.pin_pair(range(0x4000_0000, 1), rx, tlb), Err(PagesError::NotOwned));
-        assert_eq!(ledger.owned(range(0x4000_0000, 1)), Some(RW), "a pair is refused as a whole");
+        assert_eq!(owned(&ledger, range(0x4000_0000, 1)), Some(RW), "a pair is refused as a whole");
         ledger.restore(tx, tlb);
         ledger.restore(rx, tlb);
-        assert_eq!((ledger.owned(memory), pool.free()), (Some(RW), free));
+        assert_eq!((owned(&ledger, memory), pool.free()), (Some(RW), free));
     }
 }

@@ -7,4 +7,7 @@ pub mod pages;
 mod pool;
 pub mod space;
 pub mod spaces;
+pub mod store;
 pub mod table;
+pub mod transaction;
+pub mod transactions;

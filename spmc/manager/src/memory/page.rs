@@ -155,6 +155,12 @@ impl PageRange {
         }
     }
 
+    /// `pages` pages, at least one, from the page of this number on, which are known to lie below [`ADDRESS_LIMIT`].
+    #[inline]
+    pub(super) const fn of_pages(space: Space, first: u64, pages: u64) -> Self {
+        Self { space, start: first << PAGE_SHIFT, pages }
+    }
+
     /// `bytes` bytes from `start` on; both must be multiples of the page size.
     pub fn from_bytes(space: Space, start: u64, bytes: u64) -> Result<Self, RangeError> {
         if !bytes.is_multiple_of(PAGE_SIZE) {
@@ -204,6 +210,14 @@ impl PageRange {
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {
         self.start < other.end() && other.start < self.end()
+    }
+
+    /// Whether it lies, with the first page of `next`, in what a single table of pages maps: 2 MB.
+    #[inline]
+    #[must_use]
+    pub const fn shares_table(&self, next: &Self) -> bool {
+        const SHIFT: u32 = PAGE_SHIFT + 9;
+        self.start >> SHIFT == (self.end() - 1) >> SHIFT && self.start >> SHIFT == next.start >> SHIFT
     }
 
     /// Whether every page of `other` is in this range, in the same space.

@@ -1,4 +1,4 @@
-//! The frames that address spaces are built from: taken in advance, all or none, and given back without a lock.
+//! The frames that address spaces are built from: promised in advance, all or none, and given back without a lock.
 
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ struct Shared {
 }
 
 impl Pool {
-    /// A pool of `frames`, the first of which lies at physical address `base`, the others behind it.
+    /// A pool of `frames`, all of them empty, the first of which lies at physical address `base`, the others behind it.
     /// No other pool may have them.
     #[must_use]
     pub fn new(frames: &'static [TableFrame], base: u64) -> Self {
@@ -52,6 +52,18 @@ impl Pool {
         self.0.frames.get(self.index(address)?)
     }
 
+    /// The number of the frame at a physical address.
+    pub(super) fn number(&self, address: u64) -> Option<u32> {
+        u32::try_from(self.index(address)?).ok()
+    }
+
+    /// The frame of this number, with its physical address.
+    #[inline]
+    pub(super) fn numbered(&self, number: u32) -> Option<(u64, &'static TableFrame)> {
+        let frame = self.0.frames.get(number as usize)?;
+        Some((self.0.base + (u64::from(number) << PAGE_SHIFT), frame))
+    }
+
     fn index(&self, address: u64) -> Option<usize> {
         usize::try_from(address.checked_sub(self.0.base)? >> PAGE_SHIFT).ok()
     }
@@ -65,38 +77,28 @@ impl Pool {
         self.count(address).map_or(0, |count| count.load(Ordering::Relaxed).into())
     }
 
-    /// The table at this address has one more entry.
-    pub(super) fn add_entry(&self, address: u64) {
+    /// The table at this address has so many more entries, or fewer.
+    pub(super) fn change_entries(&self, address: u64, by: i16) {
         if let Some(count) = self.count(address) {
-            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        }
-    }
-
-    /// It has one fewer.
-    pub(super) fn take_entry(&self, address: u64) {
-        if let Some(count) = self.count(address) {
-            count.store(count.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+            count.store(count.load(Ordering::Relaxed).saturating_add_signed(by), Ordering::Relaxed);
         }
     }
 
     /// Frees the frame at this address, whose table has no entries and is linked nowhere.
     pub(super) fn give_back(&self, address: u64) {
+        debug_assert_eq!(self.entries(address), 0, "a free frame is empty");
         if let Some(index) = self.index(address) {
             self.free_frame(index);
         }
     }
 
-    /// Takes `count` frames, or none if there are fewer.
+    /// Promises `count` frames, or none if there are fewer.
     pub(super) fn reserve(&self, count: usize) -> Result<Reserve, NoTables> {
         self.0
             .available
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |available| available.checked_sub(count))
             .map_err(|_| NoTables)?;
-        let mut reserve = Reserve { pool: *self, first: None };
-        for _ in 0..count {
-            reserve.push(self.claim());
-        }
-        Ok(reserve)
+        Ok(Reserve { pool: *self, left: count })
     }
 
     /// Clears the bit of a free frame. The caller has been promised one, so there is one.
@@ -122,41 +124,26 @@ impl Pool {
     }
 }
 
-/// Frames taken from a pool. Those that are not used go back when it is dropped.
+/// Frames promised by a pool. Those that are not used go back when it is dropped.
 pub(super) struct Reserve {
     pool: Pool,
-    /// The first frame's index; entry 0 of each holds the index of the next one plus one, 0 at the end.
-    first: Option<usize>,
+    left: usize,
 }
 
 impl Reserve {
-    fn push(&mut self, index: usize) {
-        if let Some(frame) = self.pool.0.frames.get(index) {
-            frame.set(0, self.first.map_or(0, |next| next as u64 + 1));
-            self.first = Some(index);
-        }
-    }
-
-    fn pop(&mut self) -> Option<(usize, &'static TableFrame)> {
-        let index = self.first?;
-        let frame = self.pool.0.frames.get(index)?;
-        self.first = frame.get(0).checked_sub(1).map(|next| next as usize);
-        frame.set(0, 0);
-        Some((index, frame))
-    }
-
-    /// An empty table and its physical address.
+    /// An empty table and its physical address. Every free frame is empty: from boot on, or since it was given back.
     pub(super) fn take(&mut self) -> Option<(u64, &'static TableFrame)> {
-        let (index, frame) = self.pop()?;
-        frame.clear();
+        self.left = self.left.checked_sub(1)?;
+        let index = self.pool.claim();
+        let frame = self.pool.0.frames.get(index)?;
         Some((self.pool.0.base + ((index as u64) << PAGE_SHIFT), frame))
     }
 }
 
 impl Drop for Reserve {
     fn drop(&mut self) {
-        while let Some((index, _)) = self.pop() {
-            self.pool.free_frame(index);
+        if self.left != 0 {
+            self.pool.0.available.fetch_add(self.left, Ordering::Release);
         }
     }
 }

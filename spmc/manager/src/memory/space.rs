@@ -3,8 +3,11 @@
 
 mod change;
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use super::descriptor::{Descriptor, Leaf, Level};
-use super::page::{ADDRESS_LIMIT, Attributes, Ownership, Pa, PageRange, Space};
+use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SIZE, Pa, PageRange, Space};
+use super::pool::Reserve;
 pub use super::pool::{NoTables, Pool};
 use super::table::TableFrame;
 use crate::hardware::Tlb;
@@ -68,13 +71,29 @@ pub struct AddressSpace {
     /// Whose the tree is to the MMU; none where no MMU walks it.
     vmid: Option<u16>,
     root: Table,
+    /// The table of pages that was used last: which of them it is above, the number of its frame below. Ranges of one
+    /// transaction lie near each other.
+    near: AtomicU64,
+    /// How often it has changed, and so may have broken an entry for a moment.
+    changes: u64,
 }
+
+/// [`AddressSpace::near`] of no table: there are fewer than 2^32 of them in 48 bits of address.
+const NOWHERE: u64 = u64::MAX;
 
 /// A table and its physical address.
 #[derive(Clone, Copy)]
 struct Table {
     frame: &'static TableFrame,
     address: u64,
+}
+
+impl Table {
+    /// An empty one.
+    fn take(tables: &mut Reserve) -> Result<Self, NoTables> {
+        let (address, frame) = tables.take().ok_or(NoTables)?;
+        Ok(Self { frame, address })
+    }
 }
 
 /// What a descriptor leads to.
@@ -92,14 +111,16 @@ impl AddressSpace {
     /// There are no frames for these two.
     pub fn new(pool: &Pool, space: Space, vmid: Option<u16>) -> Result<Self, NoTables> {
         let mut tables = pool.reserve(2)?;
-        let mut table = || {
-            let (address, frame) = tables.take().ok_or(NoTables)?;
-            Ok(Table { frame, address })
-        };
-        let (root, first) = (table()?, table()?);
-        let own = Self { pool: *pool, space, vmid, root };
+        let (root, first) = (Table::take(&mut tables)?, Table::take(&mut tables)?);
+        let own = Self { pool: *pool, space, vmid, root, near: AtomicU64::new(NOWHERE), changes: 0 };
         own.write(root, 0, Descriptor::Table(first.address).encode(Level::Zero));
         Ok(own)
+    }
+
+    /// A number that grows with every change of the tables.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The physical address of the level-0 table.
@@ -137,12 +158,7 @@ impl AddressSpace {
         if !attributes.intersects(access) || attributes.contains(Attributes::EXECUTE | Attributes::DEVICE) {
             return Err(MapError::Attributes);
         }
-        if let Some(at) = self.first_mapped(range) {
-            return Err(MapError::Mapped { at });
-        }
-        self.divide(range, tlb)?;
-        self.set(range, attributes, ownership, tlb);
-        Ok(())
+        self.add(range, attributes, ownership, tlb)
     }
 
     /// What `ipa` is mapped to. At most four descriptors are read.
@@ -163,6 +179,41 @@ impl AddressSpace {
                 }
             }
         }
+    }
+
+    /// The table of pages that all of `range` lies in, if it does in one.
+    #[inline]
+    fn pages_of(&self, range: PageRange) -> Option<Table> {
+        if !range.shares_table(&range) {
+            return None;
+        }
+        let (near, which) = (self.near.load(Ordering::Relaxed), range.start() / Level::Two.size());
+        if near >> 32 == which {
+            let (address, frame) = self.pool.numbered(near as u32)?;
+            return Some(Table { frame, address });
+        }
+        let mut table = self.root;
+        for level in [Level::Zero, Level::One, Level::Two] {
+            let address = Descriptor::table(table.frame.get(level.index(range.start())))?;
+            table = Table { frame: self.pool.frame(address)?, address };
+        }
+        let number = self.pool.number(table.address)?;
+        self.near.store(which << 32 | u64::from(number), Ordering::Relaxed);
+        Some(table)
+    }
+
+    /// The descriptors of a range in the table that it lies in.
+    #[inline]
+    fn descriptors(table: Table, range: PageRange) -> impl Iterator<Item = u64> {
+        let first = Level::Three.index(range.start());
+        (first..first + range.pages() as usize).map(move |index| table.frame.get(index))
+    }
+
+    /// The first page of `range`, which lies in this table, that is mapped.
+    #[inline]
+    fn first_in(table: Table, range: PageRange) -> Option<u64> {
+        let place = Self::descriptors(table, range).position(|raw| raw != 0)?;
+        Some(range.start() + place as u64 * PAGE_SIZE)
     }
 
     /// The first page of `range` that is mapped.
@@ -186,6 +237,13 @@ impl AddressSpace {
         if range.space() != self.space {
             return Err(Offender { at: range.start() });
         }
+        if let Some(table) = self.pages_of(range)
+            && let Descriptor::Leaf(first) =
+                Descriptor::decode(table.frame.get(Level::Three.index(range.start())), Level::Three)
+            && Self::are_alike(table, range)
+        {
+            return Ok(Stretch { attributes: first.attributes, ownership: first.ownership });
+        }
         let mut whole = None;
         let mut offender = None;
         self.visit(self.root, Level::Zero, range.start(), range.end(), &mut |from, leaf| {
@@ -200,6 +258,14 @@ impl AddressSpace {
             (None, Some(whole)) => Ok(whole),
             (offender, _) => Err(offender.unwrap_or(Offender { at: range.start() })),
         }
+    }
+
+    /// Whether the descriptors of a range differ in their addresses at most.
+    #[inline]
+    fn are_alike(table: Table, range: PageRange) -> bool {
+        let mut descriptors = Self::descriptors(table, range);
+        let first = descriptors.next().unwrap_or(0);
+        descriptors.all(|raw| Descriptor::are_alike(raw, first))
     }
 
     /// Shows `look` each entry for `from..to` that is no table, by the first address in the range that it is for, until
@@ -235,10 +301,9 @@ impl AddressSpace {
     fn write(&self, table: Table, index: usize, descriptor: u64) {
         let before = table.frame.get(index);
         table.frame.set(index, descriptor);
-        match (before, descriptor) {
-            (0, 1..) => self.pool.add_entry(table.address),
-            (1.., 0) => self.pool.take_entry(table.address),
-            _ => {}
+        let by = i16::from(descriptor != 0) - i16::from(before != 0);
+        if by != 0 {
+            self.pool.change_entries(table.address, by);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A partition's memory: its two stage-2 trees.
 
-use super::pages::Pages;
+use super::pages::{Pages, PagesError};
 use crate::hardware::Tlb;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, NoTables, Pool};
@@ -66,6 +66,12 @@ impl Spaces {
         }
     }
 
+    /// A number that grows with every change of either.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.secure.changes() + self.normal.changes()
+    }
+
     /// The tree for one space, to change it.
     pub const fn of_mut(&mut self, space: Space) -> &mut AddressSpace {
         match space {
@@ -76,26 +82,33 @@ impl Spaces {
 }
 
 impl Pages for Spaces {
-    fn owned(&self, range: PageRange) -> Option<Attributes> {
-        let whole = self.of(range.space()).lookup_range(range).ok()?;
-        (whole.ownership == Ownership::Owned).then_some(whole.attributes)
-    }
-
-    fn take(&mut self, range: PageRange, to: Ownership, tlb: &mut dyn Tlb) -> Result<(), NoTables> {
+    fn take(
+        &mut self,
+        range: PageRange,
+        to: Ownership,
+        judge: &dyn Fn(Attributes) -> bool,
+        tlb: &mut dyn Tlb,
+    ) -> Result<Attributes, PagesError> {
         let space = self.of_mut(range.space());
+        let whole = space.lookup_range(range).map_err(|_| PagesError::NotOwned)?;
+        if whole.ownership != Ownership::Owned || !judge(whole.attributes) {
+            return Err(PagesError::NotOwned);
+        }
         space.divide(range, tlb)?;
         space.own(range, to, tlb);
-        Ok(())
+        Ok(whole.attributes)
     }
 
     fn turn(&mut self, range: PageRange, to: Ownership, tlb: &mut dyn Tlb) {
         self.of_mut(range.space()).own(range, to, tlb);
     }
 
-    fn restore(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
-        let space = self.of_mut(range.space());
-        space.own(range, Ownership::Owned, tlb);
-        space.join(range, tlb);
+    fn release(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
+        self.of_mut(range.space()).own(range, Ownership::Owned, tlb);
+    }
+
+    fn tidy(&mut self, range: PageRange, tlb: &mut dyn Tlb) {
+        self.of_mut(range.space()).join(range, tlb);
     }
 
     fn give_away(&mut self, range: PageRange, tlb: &mut dyn Tlb) {

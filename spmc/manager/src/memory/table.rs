@@ -26,11 +26,6 @@ impl TableFrame {
     pub(crate) fn set(&self, index: usize, descriptor: u64) {
         self.0[index % ENTRIES].store(descriptor, Ordering::Release);
     }
-
-    /// Unmaps everything. Nothing may link to the table.
-    pub(crate) fn clear(&self) {
-        self.0.iter().for_each(|entry| entry.store(0, Ordering::Relaxed));
-    }
 }
 
 impl Default for TableFrame {

@@ -6,8 +6,10 @@ use super::inbox::{Inbox, Receiver};
 use super::mailbox::Mailbox;
 use super::notifications::Notifications;
 use super::version::Negotiation;
+use crate::config::Quota;
 use crate::endpoint::EndpointId;
 use crate::memory::ledger::Ledger;
+use crate::memory::transactions::Transactions;
 use crate::order::{self, Lock};
 use crate::sync::{self, AtomicU32, AtomicUsize, Ordering};
 
@@ -54,6 +56,8 @@ pub struct NormalWorld {
     pub version: Negotiation,
     /// Its memory.
     pub memory: Lock<order::Space, Ledger>,
+    /// What of it its endpoints have sent to others.
+    pub sent: Transactions,
     registry: Lock<order::Registry, Registry>,
     /// The first is endpoint 0 and always there.
     endpoints: Box<[NormalEndpoint]>,
@@ -62,15 +66,16 @@ pub struct NormalWorld {
 }
 
 impl NormalWorld {
-    /// A Normal world on this many PEs with this memory that has said nothing yet and is taken to speak `version`.
+    /// A Normal world on this many PEs with this memory and quota of transactions that has said nothing yet and is taken to speak `version`.
     #[must_use]
-    pub fn new(version: u32, cpus: usize, memory: Ledger) -> Self {
+    pub fn new(version: u32, cpus: usize, memory: Ledger, quota: Quota) -> Self {
         let contexts = u16::try_from(cpus.max(OS_CONTEXTS)).unwrap_or(u16::MAX);
         let os = NormalEndpoint::new(EndpointId::NORMAL.get().into(), contexts);
         let vms = (0..MAX_VMS).map(|_| NormalEndpoint::new(NOBODY, VM_CONTEXTS));
         Self {
             version: Negotiation::new(version),
             memory: Lock::new(memory),
+            sent: Transactions::new(0, quota),
             registry: Lock::new(Registry(())),
             endpoints: core::iter::once(os).chain(vms).collect(),
             known: AtomicUsize::new(1),
@@ -139,7 +144,7 @@ mod tests {
         let page = |at| PageRange::new(Space::Normal, at, 1).unwrap();
         let frames = std::vec::Vec::from_iter((0..2).map(|_| TableFrame::new())).leak();
         let memory = Ledger::new(Box::new([]), &Pool::new(frames, 0)).unwrap();
-        let normal = NormalWorld::new(0x1_0002, 4, memory);
+        let normal = NormalWorld::new(0x1_0002, 4, memory, Quota { transactions: 0, ranges: 0 });
         let mut held = Holding::nothing();
         let (mut registry, mut held) = normal.registry().lock(&mut held);
         for vm in 1..=MAX_VMS as u16 {

@@ -19,6 +19,7 @@ use crate::memory::page::{Attributes, Ownership, PageRange};
 use crate::memory::pages::Pages;
 use crate::memory::space::{MapError, NoTables, Pool};
 use crate::memory::spaces::{Spaces, Translation};
+use crate::memory::transactions::Transactions;
 use crate::order::{self, Lock};
 use crate::sync::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 
@@ -34,6 +35,8 @@ pub struct Context {
     /// the one that keeps it.
     deadline: AtomicU64,
     keeper: AtomicU16,
+    /// The changes of the partition's pages that its last fault without a cause was put down to.
+    excused: AtomicU64,
 }
 
 impl Context {
@@ -49,6 +52,12 @@ impl Context {
     #[must_use]
     pub const fn vcpu(&self) -> &Lock<order::Vcpu, Vcpu> {
         &self.vcpu
+    }
+
+    /// Whether a fault where nothing is amiss is due to a change of the partition's pages, of which there have been this
+    /// many. The changes before its last such fault were over when that was looked at.
+    pub fn excuses(&self, changes: u64) -> bool {
+        self.excused.swap(changes, Ordering::Relaxed) != changes
     }
 
     /// When its timer's interrupt becomes pending.
@@ -94,6 +103,7 @@ pub struct Partition {
     version: Negotiation,
     translation: Translation,
     spaces: Lock<order::Space, Spaces>,
+    sent: Transactions,
     receiver: Receiver,
     owned: Owned,
     /// Set when the scheduler is to be told that a context has an interrupt; cleared only when it is.
@@ -114,6 +124,7 @@ fn contexts(partition: PartitionIndex, kind: Contexts, first_slot: u16) -> Box<[
         line: Lock::new(Line::new()),
         deadline: AtomicU64::new(NEVER),
         keeper: AtomicU16::new(NOBODY),
+        excused: AtomicU64::new(0),
     };
     numbers.map(new).collect()
 }
@@ -165,6 +176,7 @@ impl Partition {
             version: Negotiation::new(version),
             translation: spaces.translation(),
             spaces: Lock::new(spaces),
+            sent: Transactions::new(vmid, config.quota),
             receiver: Receiver::new(Inbox::new(mailbox, notifications)),
             owned,
             has_news: AtomicBool::new(false),
@@ -270,6 +282,12 @@ impl Partition {
     #[must_use]
     pub const fn spaces(&self) -> &Lock<order::Space, Spaces> {
         &self.spaces
+    }
+
+    /// The memory that it has sent to others.
+    #[must_use]
+    pub const fn sent(&self) -> &Transactions {
+        &self.sent
     }
 
     /// Its contexts, by their numbers.

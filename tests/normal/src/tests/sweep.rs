@@ -48,7 +48,18 @@ fn wanted(function: u32) -> Wanted {
             | FuncId::NotificationSet
             | FuncId::NotificationGet
             | FuncId::NotificationInfoGet32
-            | FuncId::NotificationInfoGet64,
+            | FuncId::NotificationInfoGet64
+            | FuncId::MemDonate32
+            | FuncId::MemDonate64
+            | FuncId::MemLend32
+            | FuncId::MemLend64
+            | FuncId::MemShare32
+            | FuncId::MemShare64
+            | FuncId::MemRetrieveReq32
+            | FuncId::MemRetrieveReq64
+            | FuncId::MemReclaim
+            | FuncId::MemFragRx
+            | FuncId::MemFragTx,
         ) => FfaError::InvalidParameters,
         _ => FfaError::NotSupported,
     })

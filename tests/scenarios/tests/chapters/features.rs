@@ -38,6 +38,19 @@ const FUNCTIONS: &[(u64, u64, Is, Is)] = &[
     (0xC400_006F, V1_0, Call,    Call),
     (0x8400_0070, V1_0, Answer,  Call),    // FFA_MSG_SEND_DIRECT_RESP
     (0xC400_0070, V1_0, Answer,  Call),
+    (0x8400_0071, V1_0, Call,    Call),    // FFA_MEM_DONATE
+    (0xC400_0071, V1_0, Call,    Call),
+    (0x8400_0072, V1_0, Call,    Call),    // FFA_MEM_LEND
+    (0xC400_0072, V1_0, Call,    Call),
+    (0x8400_0073, V1_0, Call,    Call),    // FFA_MEM_SHARE
+    (0xC400_0073, V1_0, Call,    Call),
+    (0x8400_0074, V1_0, Call,    Call),    // FFA_MEM_RETRIEVE_REQ
+    (0xC400_0074, V1_0, Call,    Call),
+    (0x8400_0075, V1_0, Answer,  Answer),  // FFA_MEM_RETRIEVE_RESP
+    (0x8400_0076, V1_0, Unknown, Call),    // FFA_MEM_RELINQUISH
+    (0x8400_0077, V1_0, Call,    Call),    // FFA_MEM_RECLAIM
+    (0x8400_007A, V1_0, Call,    Call),    // FFA_MEM_FRAG_RX
+    (0x8400_007B, V1_0, Call,    Call),    // FFA_MEM_FRAG_TX
     (0x8400_007D, V1_1, Call,    Unknown), // FFA_NOTIFICATION_BITMAP_CREATE
     (0x8400_007E, V1_1, Call,    Unknown), // FFA_NOTIFICATION_BITMAP_DESTROY
     (0x8400_007F, V1_1, Call,    Call),    // FFA_NOTIFICATION_BIND
@@ -87,8 +100,14 @@ fn features_answer_from_the_table() {
                 }
                 let done = pe.done(&[id::FEATURES, function]);
                 // The smallest buffer is 4 KB; from 1.2 on callers learn that the largest is 16 pages of 4 KB.
-                let is_map = function & 0xFF == 0x66;
-                let properties = if is_map && version >= V1_2 { 16 << 16 } else { 0 };
+                // Descriptors of memory may lie in pages of their own; responses tell whose memory it is from 1.1 on.
+                let properties = match function & 0xFF {
+                    0x66 if version >= V1_2 => 16 << 16,
+                    0x71..=0x73 => 1,
+                    0x74 if version >= V1_1 => 3,
+                    0x74 => 1,
+                    _ => 0,
+                };
                 assert_eq!(done[1..], [0, properties, 0, 0, 0, 0, 0], "{function:#x}");
             }
         }
@@ -218,14 +237,18 @@ fn a_call_that_is_not_of_ffa_answers_as_smccc_says() {
     }
 }
 #[test]
-fn features_take_no_input_properties() {
+fn features_take_no_input_properties_but_one() {
     for version in VERSIONS {
         for mut pe in World::callers(version) {
-            for asked in [id::REQUEST, id::VERSION, 0x8400_0066, 0xC400_0066, 0x8400_0074, 1, 4] {
+            for asked in [id::REQUEST, id::VERSION, 0x8400_0066, 0xC400_0066, 0x8400_0073, 1, 4] {
                 for property in [1, 2, 0x8000_0000] {
                     pe.refused(&[id::FEATURES, asked, property], code::NOT_SUPPORTED);
                 }
             }
+            // But one: who retrieves memory knows the bit that tells whose it is.
+            let plain = pe.done(&[id::FEATURES, id::MEM_RETRIEVE_REQ]);
+            assert_eq!(pe.done(&[id::FEATURES, id::MEM_RETRIEVE_REQ, 2]), plain);
+            pe.refused(&[id::FEATURES, id::MEM_RETRIEVE_REQ, 3], code::NOT_SUPPORTED);
         }
     }
 }

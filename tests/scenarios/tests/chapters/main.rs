@@ -29,6 +29,8 @@ mod registers;
 mod runs;
 mod send2;
 mod several_pes;
+mod sharing;
+mod sharing_more;
 mod targets;
 mod timers;
 mod version;

@@ -125,7 +125,20 @@ fn calls() -> Vec<(Vec<u64>, [Then; 6])> {
         (vec![id::YIELD], [DENIED, yields, yields, yields, Back, DENIED]),
         // `relay` has one context and registers no entry for others.
         (vec![0xC400_0087, ECHO_MEMORY], [UNKNOWN, DENIED, DENIED, DENIED, DENIED, DENIED]),
-        (vec![0x8400_0071], everywhere(UNKNOWN)),
+        // Nothing is in a buffer, and nothing has been sent.
+        (vec![id::MEM_DONATE], everywhere(Refused(code::INVALID))),
+        (vec![0xC400_0071], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_LEND], everywhere(Refused(code::INVALID))),
+        (vec![0xC400_0072], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_SHARE], everywhere(Refused(code::INVALID))),
+        (vec![0xC400_0073], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_RETRIEVE_REQ], everywhere(Refused(code::INVALID))),
+        (vec![0xC400_0074], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_RELINQUISH], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_RECLAIM], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_FRAG_TX], everywhere(Refused(code::INVALID))),
+        (vec![id::MEM_FRAG_RX], everywhere(Refused(code::INVALID))),
+        (vec![0x8400_0078], everywhere(UNKNOWN)),
     ]
 }
 

@@ -67,7 +67,7 @@ fn a_permissive_list_lets_every_smc_through() {
 #[test]
 fn calls_of_ffa_never_go_to_el3() {
     let mut pe = echo_with("smc_whitelist_permissive;", Conduit::Smc);
-    for function in [0x8400_00FF, 0xC400_0060, 0x8400_0071, 0x8400_0091, 0xC400_00FF] {
+    for function in [0x8400_00FF, 0xC400_0060, 0x8400_0078, 0x8400_0091, 0xC400_00FF] {
         pe.refused(&call(function), code::NOT_SUPPORTED);
     }
     pe.done(&[0x8400_0069]);

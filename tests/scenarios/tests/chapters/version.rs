@@ -121,7 +121,7 @@ fn a_version_stays_once_another_call_was_made() {
 #[test]
 fn even_a_refused_call_locks_the_version() {
     let mut pe = World::booted();
-    pe.refused(&[0x8400_0071], code::NOT_SUPPORTED);
+    pe.refused(&[0x8400_0078], code::NOT_SUPPORTED);
     assert_eq!(pe.normal_version(V1_1), REFUSED);
     let mut pe = initialising(V1_2, Conduit::Hvc);
     pe.refused(&[id::YIELD], code::DENIED);

@@ -11,7 +11,7 @@ use super::ram::{Ram, header};
 use super::said::logged;
 use super::*;
 
-const BASE: u64 = 0xe20_0000;
+const BASE: u64 = 0xe30_0000;
 
 fn ram(first: &str, second: &str) -> Ram {
     Ram::with(&[(BASE, first), (BASE + 0x4_0000, second)])
@@ -123,7 +123,7 @@ fn each_reason_to_leave_a_partition_out_is_said() {
             "package: the manifest (0x4000 bytes at 0x1000) and the image (0x1000 bytes at 0x4000) overlap",
         ),
         (&word(0x1000, 0), "not a device tree: it begins with 0x0, not with 0xd00dfeed"),
-        (&|ram| ram.bytes.truncate(0x4_0000), "memory at 0xe240000 cannot be accessed"),
+        (&|ram| ram.bytes.truncate(0x4_0000), "memory at 0xe340000 cannot be accessed"),
         (&word(0x4_2000, 0), &std::format!("{list}it does not begin with a hand-off information table")),
         (&word(0x4_2038, 9), &std::format!("{list}the length of a block is not a multiple of 8")),
         (&word(0x4_2038, 0x2000_FFFF), &std::format!("{list}it has no end before the image")),
@@ -152,7 +152,7 @@ fn a_region_where_nothing_is_declared_stops_the_partition() {
 
 #[test]
 fn a_partition_that_would_overwrite_the_spmc_stops_the_boot() {
-    let own = Own { memory: range(0xe10_0000, 0xe20_1000), devices: Vec::new() };
+    let own = Own { memory: range(0xe10_0000, 0xe30_1000), devices: Vec::new() };
     assert!(matches!(
         load(&spmc_of(SPMC).unwrap(), &own, &mut ram(ECHO, RELAY)),
         Err(Error::OwnMemory { .. })

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 use super::error::Error;
 use super::package::Package;
 use super::{partition, spmc as manifest};
-use crate::config::{Own, PartitionConfig, SmcAccess, SpmcManifest, VmEntry};
+use crate::config::{Own, PartitionConfig, Quota, SmcAccess, SpmcManifest, VmEntry};
 use crate::endpoint::PartitionIndex;
 use crate::memory::page::{PageRange, Space};
 
@@ -45,7 +45,7 @@ pub const REGIONS: &str = include_str!("../../../../../manifests/golden/regions.
 pub fn own() -> Own {
     let devices =
         [range(0x800_0000, 0x801_0000), range(0x80a_0000, 0x812_0000), range(0x90b_0000, 0x90b_1000)];
-    Own { memory: range(0xe10_0000, 0xe20_0000), devices: Vec::from(devices) }
+    Own { memory: range(0xe10_0000, 0xe30_0000), devices: Vec::from(devices) }
 }
 
 /// A package whose manifest and image lie where TF-A's tools put them.
@@ -64,14 +64,15 @@ pub fn range(start: u64, end: u64) -> PageRange {
     PageRange::from_bytes(Space::Secure, start, end - start).unwrap()
 }
 
-/// A `vmN` entry of 256 KB at 0xe200000.
+/// A `vmN` entry of 256 KB at 0xe300000.
 pub fn vm(vcpus: u16) -> VmEntry {
     VmEntry {
         index: PartitionIndex::new(0).unwrap(),
         name: "echo".to_string(),
-        memory: range(0xe20_0000, 0xe24_0000),
+        memory: range(0xe30_0000, 0xe34_0000),
         vcpus,
         smcs: SmcAccess::default(),
+        quota: Quota::PARTITION,
     }
 }
 

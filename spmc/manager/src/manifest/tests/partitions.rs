@@ -16,9 +16,9 @@ fn the_manifests_of_qemu_virt_are_read_as_written() {
         Methods::RECEIVE_DIRECT | Methods::SEND_DIRECT | Methods::RECEIVE_DIRECT2 | Methods::SEND_DIRECT2;
     assert_eq!(echo.version, Version(1, 2));
     assert_eq!(echo.services, [Service { uuid: uuid!("5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41"), methods }]);
-    assert_eq!((echo.contexts, echo.entry, echo.boot_order), (Contexts::Pinned(4), 0xe20_4000, 0));
+    assert_eq!((echo.contexts, echo.entry, echo.boot_order), (Contexts::Pinned(4), 0xe30_4000, 0));
     assert_eq!(echo.boot_info, Some(BootInfo { register: 0, manifest: true, hob_list: false }));
-    assert_eq!(echo.manifest, (0xe20_1000, 0x800));
+    assert_eq!(echo.manifest, (0xe30_1000, 0x800));
     assert_eq!(echo.methods(), methods);
     let relay = partition_of(RELAY, 1).unwrap();
     assert_eq!(relay.services, [Service { uuid: uuid!("b3a0e4f6-27c9-4d85-8e12-90c4d1f7a6b8"), methods }]);
@@ -35,9 +35,9 @@ fn binding_1_1_regions_and_buffers_are_read_as_written() {
         Methods::RECEIVE_DIRECT | Methods::INDIRECT | Methods::RECEIVE_DIRECT2
     );
     assert_eq!(config.services[1].uuid, uuid!("5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41"));
-    assert_eq!(config.entry, 0xe20_4004);
+    assert_eq!(config.entry, 0xe30_4004);
     let rw = Attributes::READ | Attributes::WRITE;
-    let (rx, tx) = (range(0xe80_0000, 0xe80_1000), range(0xe24_0000, 0xe24_1000));
+    let (rx, tx) = (range(0xe80_0000, 0xe80_1000), range(0xe34_0000, 0xe34_1000));
     let shared = PageRange::new(Space::Normal, 0x5000_0000, 16).unwrap();
     let found: Vec<_> = config.grants().take(4).map(|r| (r.name.as_str(), r.range, r.attributes)).collect();
     let code = ("code", range(0xe90_0000, 0xe90_2000), rw | Attributes::EXECUTE);

@@ -108,7 +108,7 @@ const PARTITION: &[Property] = &[
         ("<0>", "0x0; it must be 0x1 to 0x2"), ("<3>", "0x3; it must be 0x1 to 0x2"), ("<6>", "0x6; it must be 0x1 to 0x2")]),
     must(ECHO, "/", "execution-state = <0>", NUMBER, &[
         ("<1>", "1: AArch32 is not there; it must be 0 (AArch64)"), ("<2>", "0x2; it must be 0x0 to 0x1")]),
-    may(ECHO, "/", "load-address = <0xe200000>", NUMBER, &[]),
+    may(ECHO, "/", "load-address = <0xe300000>", NUMBER, &[]),
     may(ECHO, "/", "entrypoint-offset = <0x4000>", NUMBER, &[
         ("<0x3ffc>", "0x3ffc; {ENTRY}"), ("<0x4002>", "0x4002; {ENTRY}"), ("<0x6000>", "0x6000; {ENTRY}"), ("<1 0x4000>", "0x100004000; {ENTRY}")]),
     may(ECHO, "/", "xlat-granule = <0>", NUMBER, &[
@@ -149,8 +149,8 @@ const PARTITION: &[Property] = &[
         ("<0x7300800>", "0x7300800 (0x1 pages); it must be {ADDRESS} is not aligned to 4 KB"),
         ("<0x10000 0>", "0x1000000000000 (0x1 pages); it must be {ADDRESS} ends beyond 48 bits")]), BASE),
     may(REGIONS, "/memory-regions/tx-buffer", "load-address-relative-offset = <0x40000>", NUMBER, &[
-        ("<0xffffffff 0xfffff000>", "0xfffffffffffff000; it must be at most 0xfffffffff1dfffff"),
-        ("<0x40001>", "0xe240001 (0x1 pages); it must be {ADDRESS} is not aligned to 4 KB")]),
+        ("<0xffffffff 0xfffff000>", "0xfffffffffffff000; it must be at most 0xfffffffff1cfffff"),
+        ("<0x40001>", "0xe340001 (0x1 pages); it must be {ADDRESS} is not aligned to 4 KB")]),
     must(FVP_PRIMARY, "/memory-regions/rx-buffer", "pages-count = <1>", NUMBER, &[
         ("<0>", "0x0; it must be 0x1 to 0x1000000000"), ("<0xffffffff 0>", "0xffffffff00000000; it must be 0x1 to 0x1000000000")]),
     must(FVP_PRIMARY, "/memory-regions/rx-buffer", "attributes = <0x1>", NUMBER, &[
@@ -211,6 +211,10 @@ const SPMC_MANIFEST: &[Property] = &[
         ("<0x10000 0>", "0x1000000000000; it must be 0x1000 to 0xfffff9000000")]),
     may(FVP_SPMC, "/hypervisor/vm1", "smc_whitelist = <0x82000100>", CELLS, &[]),
     may(FVP_SPMC, "/hypervisor/vm5", "smc_whitelist_permissive", FLAG, &[]),
+    may(FVP_SPMC, "/hypervisor", "mem_transactions = <2000>", NUMBER, &[("<65536>", "0x10000; it must be 0x0 to 0xffff")]),
+    may(FVP_SPMC, "/hypervisor", "mem_ranges = <0>", NUMBER, &[("<0x100001>", "0x100001; it must be 0x0 to 0x100000")]),
+    may(FVP_SPMC, "/hypervisor/vm1", "mem_transactions = <16>", NUMBER, &[("<65536>", "0x10000; it must be 0x0 to 0xffff")]),
+    may(FVP_SPMC, "/hypervisor/vm1", "mem_ranges = <64>", NUMBER, &[("<0x100001>", "0x100001; it must be 0x0 to 0x100000")]),
     may(FVP_SPMC, "/cpus", "#address-cells = <0x2>", NUMBER, &[("<0>", "0x0; it must be 0x1 to 0x2"), ("<3>", "0x3; it must be 0x1 to 0x2")]),
     absent(may(FVP_SPMC, "/cpus/cpu@0", "device_type = \"cpu\"", STRING, &[("\"gpu\"", "\"gpu\"; it must be \"cpu\"")]), "\"cpu\""),
     must(FVP_SPMC, "/cpus/cpu@103", "reg = <0x0 0x10300>", CELLS, &[

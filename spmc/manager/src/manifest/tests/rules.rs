@@ -303,7 +303,7 @@ fn what_is_ignored_is_said() {
     let all = [
         (FVP_PRIMARY, "WARN: echo: `auxiliary-id` 0xae is ignored: a partition has one id"),
         (FVP_PRIMARY, "INFO: echo: `id` 0x1 is ignored: its place in the SPMC manifest makes it 0x8001"),
-        (FVP_PRIMARY, "WARN: echo: `load-address` 0x7000000 is ignored: it is loaded at 0xe200000"),
+        (FVP_PRIMARY, "WARN: echo: `load-address` 0x7000000 is ignored: it is loaded at 0xe300000"),
         (FVP_PRIMARY, "WARN: echo: `execution-ctx-count` is 8; `vcpu_count` of the SPMC manifest, 4, wins"),
         (REGIONS, "WARN: echo: `has-primary-scheduler` is ignored: the Normal world schedules"),
     ];

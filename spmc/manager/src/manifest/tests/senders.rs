@@ -89,7 +89,7 @@ fn what_a_rule_does_not_know_is_said() {
 #[test]
 fn a_rule_for_a_partition_that_is_not_listed_is_said() {
     let source = with("a { sender = <0x8003>; }; b { sender = <0x8002>; }; c { sender = <0xffc0>; };");
-    let mut ram = Ram::with(&[(0xe20_0000, &source), (0xe24_0000, RELAY)]);
+    let mut ram = Ram::with(&[(0xe30_0000, &source), (0xe34_0000, RELAY)]);
     let (configs, lines) = logged(|| load(&spmc_of(SPMC).unwrap(), &own(), &mut ram).unwrap());
     assert_eq!(configs.len(), 2);
     let line = "WARN: echo: `allowed-senders` admits 0x8003, which is no partition of the SPMC manifest";

@@ -13,7 +13,7 @@ fn the_manifest_of_qemu_virt_is_read_as_written() {
         manifest.vms.iter().map(|vm| (vm.index.get(), vm.name.as_str(), vm.memory, vm.vcpus)).collect();
     assert_eq!(
         vms,
-        [(0, "echo", range(0xe20_0000, 0xe24_0000), 4), (1, "relay", range(0xe24_0000, 0xe28_0000), 1)]
+        [(0, "echo", range(0xe30_0000, 0xe34_0000), 4), (1, "relay", range(0xe34_0000, 0xe38_0000), 1)]
     );
     let declared = |space, start, bytes, device| MemoryRange {
         range: PageRange::from_bytes(space, start, bytes).unwrap(),
@@ -22,7 +22,7 @@ fn the_manifest_of_qemu_virt_is_read_as_written() {
     assert_eq!(
         manifest.memory,
         [
-            declared(Space::Secure, 0xe20_0000, 0xe0_0000, false),
+            declared(Space::Secure, 0xe30_0000, 0xd0_0000, false),
             declared(Space::Normal, 0x4000_0000, 0xc000_0000, false),
             declared(Space::Secure, 0x904_0000, 0x1000, true),
             declared(Space::Normal, 0x900_0000, 0x1000, true),
@@ -155,7 +155,7 @@ fn there_are_one_to_256_pes() {
 fn no_page_is_memory_of_both_worlds() {
     assert_eq!(
         spmc_refused("reg = <0x0 0x40000000", "reg = <0x0 0xef00000"),
-        "/memory@40000000: `reg` 0xef00000..0xcef00000 overlaps the other world's memory 0xe200000..0xf000000"
+        "/memory@40000000: `reg` 0xef00000..0xcef00000 overlaps the other world's memory 0xe300000..0xf000000"
     );
 }
 

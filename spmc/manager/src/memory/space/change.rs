@@ -5,10 +5,13 @@
 //! cached is broken before another one is made of it (DDI 0487, D8.16, break-before-make). Meanwhile other PEs of the
 //! partition may fault where nothing is amiss: such a fault is looked up again before it counts.
 
+use core::sync::atomic::Ordering;
+
 use super::super::descriptor::{Descriptor, Leaf, Level};
 use super::super::page::{Attributes, Ownership, PAGE_SIZE, PageRange};
+use super::super::pool::Reserve;
 use super::super::table::ENTRIES;
-use super::{AddressSpace, Entry, NoTables, Table, end_of_entry, parts};
+use super::{AddressSpace, Entry, MapError, NOWHERE, NoTables, Table, end_of_entry, parts};
 use crate::hardware::Tlb;
 
 impl AddressSpace {
@@ -17,11 +20,17 @@ impl AddressSpace {
     /// # Errors
     /// There are too few frames; nothing has changed.
     pub fn divide(&mut self, range: PageRange, tlb: &mut (impl Tlb + ?Sized)) -> Result<(), NoTables> {
-        let divided = self.divide_in(self.root, Level::Zero, (range.start(), range.end()), tlb);
-        if divided.is_err() {
-            self.join(range, tlb);
+        self.changes += 1;
+        if self.pages_of(range).is_some() {
+            return Ok(());
         }
-        divided
+        let (from, to) = (range.start(), range.end());
+        // How many are needed exactly is counted only where the most that can be are not there.
+        let mut tables = match self.pool.reserve(MOST_TABLES) {
+            Ok(tables) => tables,
+            Err(NoTables) => self.pool.reserve(self.missing_in(self.root, Level::Zero, (from, to)))?,
+        };
+        self.divide_in(self.root, Level::Zero, (from, to), &mut tables, tlb)
     }
 
     fn divide_in(
@@ -29,32 +38,43 @@ impl AddressSpace {
         table: Table,
         level: Level,
         (from, to): (u64, u64),
+        tables: &mut Reserve,
         tlb: &mut (impl Tlb + ?Sized),
     ) -> Result<(), NoTables> {
         for (from, to) in parts(level, from, to) {
             let below = match self.entry(table, level, from) {
                 Entry::Table(below) => below,
                 Entry::Absent | Entry::Leaf(_) if level.has_leaf_of(to - from) => continue,
-                Entry::Absent => self.link(table, level, from)?,
-                Entry::Leaf(block) => self.split(table, level, block, tlb)?,
+                Entry::Absent => self.link(table, level, from, tables)?,
+                Entry::Leaf(block) => self.split(table, level, block, tables, tlb)?,
             };
             if let Some(next) = level.next() {
-                self.divide_in(below, next, (from, to), tlb)?;
+                self.divide_in(below, next, (from, to), tables, tlb)?;
             }
         }
         Ok(())
     }
 
-    /// A table that maps nothing, where there was nothing.
-    fn link(&self, table: Table, level: Level, address: u64) -> Result<Table, NoTables> {
-        let below = self.take_table()?;
-        self.write(table, level.index(address), Descriptor::Table(below.address).encode(level));
-        Ok(below)
+    /// How many tables are missing below this one.
+    fn missing_in(&self, table: Table, level: Level, (from, to): (u64, u64)) -> usize {
+        let missing = |(from, to)| match (self.entry(table, level, from), level.next()) {
+            (Entry::Table(below), Some(next)) => self.missing_in(below, next, (from, to)),
+            _ => missing_below(level, (from, to)),
+        };
+        parts(level, from, to).map(missing).sum()
     }
 
-    fn take_table(&self) -> Result<Table, NoTables> {
-        let (address, frame) = self.pool.reserve(1)?.take().ok_or(NoTables)?;
-        Ok(Table { frame, address })
+    /// A table that maps nothing, where there was nothing.
+    fn link(
+        &self,
+        table: Table,
+        level: Level,
+        address: u64,
+        tables: &mut Reserve,
+    ) -> Result<Table, NoTables> {
+        let below = Table::take(tables)?;
+        self.write(table, level.index(address), Descriptor::Table(below.address).encode(level));
+        Ok(below)
     }
 
     /// A table that maps what the block did.
@@ -63,14 +83,15 @@ impl AddressSpace {
         table: Table,
         level: Level,
         block: Leaf,
+        tables: &mut Reserve,
         tlb: &mut (impl Tlb + ?Sized),
     ) -> Result<Table, NoTables> {
         let next = level.next().ok_or(NoTables)?;
-        let below = self.take_table()?;
-        for index in 0..ENTRIES {
-            let leaf = Leaf { address: block.address + index as u64 * next.size(), ..block };
-            self.write(below, index, Descriptor::Leaf(leaf).encode(next));
-        }
+        let below = Table::take(tables)?;
+        // The parts' descriptors differ in their addresses, which are bits of their own.
+        let first = Descriptor::Leaf(block).encode(next);
+        let range = (block.address, block.address + level.size());
+        self.rewrite_run(below, next, range, &mut |_, address, _| first | address);
         let link = Descriptor::Table(below.address).encode(level);
         self.replace(table, level, block.address, link, tlb);
         Ok(below)
@@ -91,43 +112,83 @@ impl AddressSpace {
         self.publish(tlb);
     }
 
-    /// Maps `range`, which has entries of its own in which nothing is mapped.
-    pub fn set(
+    /// Maps `range`, which lies in the tree's space, with attributes that may be.
+    ///
+    /// # Errors
+    /// A page is mapped already, or there are too few frames. Nothing has changed.
+    pub fn add(
         &mut self,
         range: PageRange,
         attributes: Attributes,
         ownership: Ownership,
         tlb: &mut (impl Tlb + ?Sized),
-    ) {
-        self.rewrite(range, |address, _| Some(Leaf { address, attributes, ownership }));
+    ) -> Result<(), MapError> {
+        let table = self.pages_of(range);
+        let mapped = match table {
+            Some(table) => Self::first_in(table, range),
+            None => self.first_mapped(range),
+        };
+        if let Some(at) = mapped {
+            return Err(MapError::Mapped { at });
+        }
+        match table {
+            Some(table) => {
+                self.changes += 1;
+                self.rewrite_run(
+                    table,
+                    Level::Three,
+                    (range.start(), range.end()),
+                    &mut entries(attributes, ownership),
+                );
+            }
+            None => {
+                self.divide(range, tlb)?;
+                self.rewrite_in(
+                    self.root,
+                    Level::Zero,
+                    (range.start(), range.end()),
+                    &mut entries(attributes, ownership),
+                );
+            }
+        }
         self.publish(tlb);
+        Ok(())
     }
 
     /// Makes `range`, which has entries of its own and is mapped, something else to its endpoint.
     pub fn own(&mut self, range: PageRange, ownership: Ownership, tlb: &mut (impl Tlb + ?Sized)) {
-        let mut loses = false;
-        self.rewrite(range, |_, before| {
-            let before = before?;
-            loses |= before.ownership.has_access() && !ownership.has_access();
-            Some(Leaf { ownership, ..before })
+        let mut had_access = false;
+        self.rewrite(range, |before, _, _| {
+            had_access |= Descriptor::is_valid(before);
+            Descriptor::owned(before, ownership)
         });
-        if loses {
+        if had_access && !ownership.has_access() {
             self.forget(range.start(), range.bytes(), tlb);
         } else {
             self.publish(tlb);
         }
     }
 
-    /// Nothing is mapped in `range` any more, which has entries of its own; tables that are empty go back.
-    pub fn clear(&mut self, range: PageRange, tlb: &mut (impl Tlb + ?Sized)) {
-        self.rewrite(range, |_, _| None);
+    /// Nothing is mapped in `range` any more, which has entries of its own; tables that are empty then are left.
+    pub fn unmap(&mut self, range: PageRange, tlb: &mut (impl Tlb + ?Sized)) {
+        self.rewrite(range, |_, _, _| 0);
         self.forget(range.start(), range.bytes(), tlb);
+    }
+
+    /// As [`AddressSpace::unmap`], and tables that are empty go back.
+    pub fn clear(&mut self, range: PageRange, tlb: &mut (impl Tlb + ?Sized)) {
+        self.unmap(range, tlb);
         self.join(range, tlb);
     }
 
-    /// Writes each entry of `range` anew: `leaf` makes it of its address and of what it was.
-    fn rewrite(&mut self, range: PageRange, mut leaf: impl FnMut(u64, Option<Leaf>) -> Option<Leaf>) {
-        self.rewrite_in(self.root, Level::Zero, (range.start(), range.end()), &mut leaf);
+    /// Writes each entry of `range` anew, which has entries of its own: `edit` makes it of what it was, its address and
+    /// its level.
+    #[inline(always)]
+    fn rewrite(&mut self, range: PageRange, mut edit: impl FnMut(u64, u64, Level) -> u64) {
+        match self.pages_of(range) {
+            Some(table) => self.rewrite_run(table, Level::Three, (range.start(), range.end()), &mut edit),
+            None => self.rewrite_in(self.root, Level::Zero, (range.start(), range.end()), &mut edit),
+        }
     }
 
     fn rewrite_in(
@@ -135,26 +196,50 @@ impl AddressSpace {
         table: Table,
         level: Level,
         (from, to): (u64, u64),
-        leaf: &mut impl FnMut(u64, Option<Leaf>) -> Option<Leaf>,
+        edit: &mut impl FnMut(u64, u64, Level) -> u64,
     ) {
+        let Some(next) = level.next() else {
+            return self.rewrite_run(table, level, (from, to), edit);
+        };
         for (from, to) in parts(level, from, to) {
-            let before = match (self.entry(table, level, from), level.next()) {
-                (Entry::Table(below), Some(next)) => {
-                    self.rewrite_in(below, next, (from, to), leaf);
-                    continue;
+            match self.entry(table, level, from) {
+                Entry::Table(below) => self.rewrite_in(below, next, (from, to), edit),
+                Entry::Leaf(_) | Entry::Absent => {
+                    debug_assert!(level.has_leaf_of(to - from), "`divide` was called before");
+                    self.rewrite_run(table, level, (from, to), edit);
                 }
-                (Entry::Leaf(before), _) => Some(before),
-                (Entry::Absent | Entry::Table(_), _) => None,
-            };
-            debug_assert!(before.is_none() || level.has_leaf_of(to - from), "`divide` was called before");
-            let descriptor = leaf(from, before).map_or(Descriptor::Absent, Descriptor::Leaf);
-            self.write(table, level.index(from), descriptor.encode(level));
+            }
+        }
+    }
+
+    /// The entries of one table for `from..to`, none of which leads to a table.
+    #[inline(always)]
+    fn rewrite_run(
+        &self,
+        table: Table,
+        level: Level,
+        (from, to): (u64, u64),
+        edit: &mut impl FnMut(u64, u64, Level) -> u64,
+    ) {
+        let (first, count) = (level.index(from), ((to - from) / level.size()) as usize);
+        let mut by = 0;
+        let mut address = from;
+        for index in first..first + count {
+            let before = table.frame.get(index);
+            let after = edit(before, address, level);
+            table.frame.set(index, after);
+            by += i16::from(after != 0) - i16::from(before != 0);
+            address += level.size();
+        }
+        if by != 0 {
+            self.pool.change_entries(table.address, by);
         }
     }
 
     /// Gives tables for parts of `range` back that are empty, and makes blocks of those whose pages are all alike and
     /// the endpoint's own. Others are somebody's to change one day, who then must have entries of its own.
     pub fn join(&mut self, range: PageRange, tlb: &mut (impl Tlb + ?Sized)) {
+        self.changes += 1;
         self.join_in(self.root, Level::Zero, (range.start(), range.end()), tlb);
     }
 
@@ -169,19 +254,26 @@ impl AddressSpace {
                 0 if level != Level::Zero || start != 0 => {
                     self.write(table, level.index(start), 0);
                     self.forget(start, level.size(), tlb);
-                    self.pool.give_back(below.address);
+                    self.give_back(below);
                 }
                 ENTRIES => {
                     if let Some(block) = even(below, next).filter(|_| level.has_leaf_of(level.size())) {
                         let descriptor = Descriptor::Leaf(block).encode(level);
                         self.replace(table, level, start, descriptor, tlb);
-                        (0..ENTRIES).for_each(|index| self.write(below, index, 0));
-                        self.pool.give_back(below.address);
+                        let range = (start, start + level.size());
+                        self.rewrite_run(below, next, range, &mut |_, _, _| 0);
+                        self.give_back(below);
                     }
                 }
                 _ => {}
             }
         }
+    }
+
+    /// A table that is linked nowhere any more, and empty.
+    fn give_back(&self, table: Table) {
+        self.near.store(NOWHERE, Ordering::Relaxed);
+        self.pool.give_back(table.address);
     }
 
     /// What was mapped at `start` may not be used any more.
@@ -201,16 +293,35 @@ impl AddressSpace {
     }
 }
 
+/// What makes entries of addresses: pages or blocks with these attributes, that to their endpoint.
+fn entries(attributes: Attributes, ownership: Ownership) -> impl FnMut(u64, u64, Level) -> u64 {
+    let leaf = Descriptor::Leaf(Leaf { address: 0, attributes, ownership });
+    // Blocks of levels 1 and 2 have the same fields.
+    let (block, page) = (leaf.encode(Level::Two), leaf.encode(Level::Three));
+    move |_, address, level| address | if level == Level::Three { page } else { block }
+}
+
+/// The most tables that a range can lack: its two ends each have one at three levels.
+const MOST_TABLES: usize = 6;
+
+/// How many tables a range lacks that lies within one entry of a table at `level`, where there is no table yet.
+fn missing_below(level: Level, (from, to): (u64, u64)) -> usize {
+    match level.next() {
+        Some(next) if !level.has_leaf_of(to - from) => {
+            1 + parts(next, from, to).map(|part| missing_below(next, part)).sum::<usize>()
+        }
+        _ => 0,
+    }
+}
+
 /// The block that maps what the entries of this table do, if they all are alike and the endpoint's own.
 fn even(table: Table, level: Level) -> Option<Leaf> {
-    let Descriptor::Leaf(first) = Descriptor::decode(table.frame.get(0), level) else { return None };
+    let raw = table.frame.get(0);
+    let Descriptor::Leaf(first) = Descriptor::decode(raw, level) else { return None };
     if first.ownership != Ownership::Owned || first.address % (level.size() * ENTRIES as u64) != 0 {
         return None;
     }
-    let is_next = |index: usize| {
-        let leaf = Leaf { address: first.address + index as u64 * level.size(), ..first };
-        table.frame.get(index) == Descriptor::Leaf(leaf).encode(level)
-    };
     // From the end: pages that are changed one after the other leave the last one as it was.
+    let is_next = |index: usize| table.frame.get(index) == raw + index as u64 * level.size();
     (1..ENTRIES).rev().all(is_next).then_some(first)
 }
