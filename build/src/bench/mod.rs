@@ -25,6 +25,9 @@ const REQUEST: u64 = 0x4245_4e43_4846_4e49;
 /// The same for the rows that need the manifests of the tests: "BENCHTST".
 const REQUEST_OF_TESTS: u64 = 0x4245_4e43_4854_5354;
 
+/// And for those about memory: "BENCHMEM".
+const REQUEST_OF_MEMORY: u64 = 0x4245_4e43_484d_454d;
+
 /// The recorded figures, committed.
 const RECORD: &str = "tests/bench.json";
 
@@ -84,6 +87,8 @@ fn measure(platform: Platform) -> Result<Figures> {
     let (image, ram) = (fs::metadata(&product.spmc.bin)?.len(), own_memory(&console.secure)?);
     let tests = Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] })?;
     counts.rows.extend(count(&tests, Manifests::Tests)?.0.rows);
+    let memory = Stack::build(&fip::memory(platform), Variant { name: "memory", features: &[] })?;
+    counts.rows.extend(count(&memory, Manifests::Memory)?.0.rows);
     let figures = Figures { counts, image, ram };
     fs::write(folder.join("bench.md"), report::markdown(&figures))?;
     fs::write(folder.join("bench.json"), format!("{:#}\n", report::json(&figures)))?;
@@ -101,6 +106,7 @@ fn count(stack: &Stack, manifests: Manifests) -> Result<(Counts, Consoles)> {
     let request = match manifests {
         Manifests::Product => REQUEST,
         Manifests::Tests => REQUEST_OF_TESTS,
+        Manifests::Memory => REQUEST_OF_MEMORY,
     };
     // Time goes by instructions: an interrupt of a timer comes where it came the last time.
     let time = ["-icount", "shift=0,sleep=off"];

@@ -13,7 +13,7 @@ const SHOWN: usize = 12;
 /// The table that stands in the README; it is read as plain text, too.
 pub fn markdown(figures: &Figures) -> String {
     let mut out = format!(
-        "Executed instructions for one call, averages over {CALLS} calls, one PE; in brackets the reference.\n\n\
+        "Executed instructions for one call, averages over up to {CALLS} calls, one PE; in brackets the reference.\n\n\
          | call | EL3 | SPMC | partition | aim for the SPMC |\n|---|---|---|---|---|\n"
     );
     for (row, cost) in ROWS.iter().zip(&figures.counts.rows) {

@@ -1,6 +1,6 @@
 //! The rows of the bench, with the cost of the reference SPMC and what ours aims at.
 
-/// Calls of each row.
+/// Calls of most rows.
 pub const CALLS: u32 = 1000;
 
 /// A row: what is called, and the reference's cost of one call in executed instructions.
@@ -18,6 +18,8 @@ pub struct Row {
     pub manifests: Manifests,
     /// Whether what is passed on lies in memory, so that it is copied.
     pub copies: bool,
+    /// How often it is called.
+    pub calls: u32,
 }
 
 /// The manifests that rows run with.
@@ -27,14 +29,33 @@ pub enum Manifests {
     Product,
     /// Those of the test scenarios, which have more partitions.
     Tests,
+    /// Those of the tests of memory transactions.
+    Memory,
 }
 
 const fn known(name: &'static str, reference: [u32; 3], aim: u32) -> Row {
-    Row { name, reference: Some(reference), aim: Some(aim), manifests: Manifests::Product, copies: false }
+    Row {
+        name,
+        reference: Some(reference),
+        aim: Some(aim),
+        manifests: Manifests::Product,
+        copies: false,
+        calls: CALLS,
+    }
 }
 
 const fn of_tests(name: &'static str) -> Row {
-    Row { name, reference: None, aim: None, manifests: Manifests::Tests, copies: false }
+    Row { name, reference: None, aim: None, manifests: Manifests::Tests, copies: false, calls: CALLS }
+}
+
+/// A memory transaction from end to end, so often, and what it costs the reference in the SPMC; the aim is a twentieth of
+/// that.
+const fn of_memory(name: &'static str, calls: u32, reference: Option<u32>) -> Row {
+    let (reference, aim) = match reference {
+        Some(spmc) => (Some([4428, spmc, 1818]), Some(spmc / 20)),
+        None => (None, None),
+    };
+    Row { name, reference, aim, manifests: Manifests::Memory, copies: true, calls }
 }
 
 /// In the order in which the Normal-world image runs them: first all with the product's manifests.
@@ -51,6 +72,14 @@ pub const ROWS: &[Row] = &[
     of_tests("NOTIFICATION_SET of a set and told one"),
     of_tests("SP's NOTIFICATION_GET"),
     of_tests("DIRECT_REQ that arms an SP's timer, and its interrupt"),
+    of_memory("SHARE to RECLAIM of 1 page", 1000, Some(827_573)),
+    of_memory("SHARE to RECLAIM of 16 pages in a piece", 1000, Some(841_508)),
+    of_memory("SHARE to RECLAIM of 256 pages in a piece", 100, Some(1_064_468)),
+    of_memory("SHARE to RECLAIM of 4096 pages in a piece", 10, None),
+    of_memory("SHARE to RECLAIM of 16 scattered pages", 100, Some(1_030_448)),
+    of_memory("SHARE to RECLAIM of 128 scattered pages", 100, Some(2_723_048)),
+    of_memory("SHARE to RECLAIM of 1024 scattered pages", 10, None),
+    of_memory("SHARE to RECLAIM of 1 page beside 999 others", 100, None),
 ];
 
 /// The reference's boot, from S-EL2's entry to the return to the SPMD, two partitions, in the SPMC.

@@ -106,6 +106,18 @@ pub fn tests(platform: Platform) -> FipArgs {
     }
 }
 
+/// The options for the partitions of the tests of memory transactions.
+#[must_use]
+pub fn memory(platform: Platform) -> FipArgs {
+    let folder = project::manifests(platform).join("tests/memory");
+    FipArgs {
+        platform,
+        layout: Some(folder.join("sp_layout.json")),
+        spmc_manifest: Some(folder.join("spmc.dts")),
+        ..FipArgs::default()
+    }
+}
+
 /// Builds the SPMC, the partitions, TF-A and the flash. A flash for a kernel, or of another variant, lies in a
 /// folder of its own beside the other: `linux`, or the variant's names.
 ///

@@ -27,7 +27,7 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
                 soak(tally, &stack);
             }
             tally.part(&format!("{platform}: scenarios with a machine of their own"));
-            alone(tally, &stack);
+            alone(tally, &stack, ALONE);
             tally.part(&format!("{platform}: a corrupted package"));
             tally.run("a partition with a corrupted package is left out, the others start", || {
                 corrupted_package(&stack)
@@ -37,6 +37,16 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
             });
         }
         Err(error) => tally.broken(&format!("{platform}: the stack builds"), &error),
+    }
+    tally.part(&format!("{platform}: memory transactions"));
+    match Stack::build(&fip::memory(platform), Variant { name: "memory", features: &[] }) {
+        Ok(stack) => {
+            for pes in PES {
+                boot(tally, &stack, pes, &["-device", &machine::request(MEMORY | u64::from(u32::MAX))]);
+            }
+            alone(tally, &stack, MEMORY);
+        }
+        Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
     }
     tally.part(&format!("{platform}: manifests of others"));
     golden::run(tally, platform);
@@ -89,13 +99,16 @@ fn soak(tally: &mut Tally, stack: &Stack) {
     }
 }
 
+/// "ALON" in the upper half of the request, a scenario's number in the lower one.
+const ALONE: u64 = 0x414c_4f4e << 32;
+/// "MEMO": the same for memory transactions; all ones are those that need no machine of their own.
+const MEMORY: u64 = 0x4d45_4d4f << 32;
+
 /// Boots each scenario that needs a machine of its own; the first one says how many there are.
-fn alone(tally: &mut Tally, stack: &Stack) {
-    /// "ALON" in the upper half of the request, the scenario's number in the lower one.
-    const REQUEST: u64 = 0x414c_4f4e << 32;
+fn alone(tally: &mut Tally, stack: &Stack, request: u64) {
     let (mut number, mut count) = (0, 1);
     while number < count {
-        let Some(console) = boot(tally, stack, 2, &["-device", &machine::request(REQUEST | number)]) else {
+        let Some(console) = boot(tally, stack, 2, &["-device", &machine::request(request | number)]) else {
             break;
         };
         let named = format!("normal: alone, {number} of ");
@@ -106,7 +119,7 @@ fn alone(tally: &mut Tally, stack: &Stack) {
         }
         let ends = |line: &Line<'_>| line.name.ends_with("is_aborted");
         if let Some(line) = console.normal.lines().filter_map(Line::parse).find(ends) {
-            let told = console.secure.contains("hostile is aborted: vCPU 0 at pc 0x");
+            let told = console.secure.contains(" is aborted: vCPU 0 at pc 0x");
             let failure = (!told).then(|| format!("no word of it:\n{}", console.secure));
             tally.note(&format!("{} and reported", line.name), failure);
         }

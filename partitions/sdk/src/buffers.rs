@@ -140,6 +140,12 @@ impl<const COUNT: usize> Buffers<COUNT> {
         u64::from(self.rx.read::<u32>(at)) | u64::from(self.rx.read::<u32>(at + 4)) << 32
     }
 
+    /// Eight bytes of the RX buffer, in which no message is but what an answer was put.
+    #[must_use]
+    pub fn answer(&self, offset: usize) -> u64 {
+        self.rx.read(offset)
+    }
+
     /// Takes the TX buffer, which other vCPUs may have for a while.
     pub fn claim(&self) -> Sending<'_, COUNT> {
         while self.tx_is_claimed.swap(true, Ordering::AcqRel) {
@@ -184,6 +190,11 @@ impl<const COUNT: usize> Sending<'_, COUNT> {
         self.put(OFFSET, HEADER as u32);
         self.put(ENDPOINTS, u32::from(from) << 16 | u32::from(to));
         self.put(SIZE, size as u32);
+    }
+
+    /// Writes words from the start of the buffer on.
+    pub fn fill(&self, words: &[u64]) {
+        words.iter().enumerate().for_each(|(index, word)| self.0.tx.write(8 * index, *word));
     }
 
     /// Writes four bytes at this offset.

@@ -40,7 +40,8 @@ pub fn checked(registers: Registers) -> Result<Registers, FfaError> {
     }
 }
 
-fn request<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<Registers, FfaError> {
+/// Makes a call that answers with FFA_ERROR where it is refused.
+pub fn request<const N: usize>(function: FuncId, arguments: [u64; N]) -> Result<Registers, FfaError> {
     checked(call(registers(function, arguments)))
 }
 

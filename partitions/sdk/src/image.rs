@@ -3,7 +3,7 @@
 //! Stage 1 is turned on with a constant table that maps every address to itself as Normal write-back memory: atomics
 //! and caches work as Rust code expects, and stage 2 decides what is really there, devices included (the stricter
 //! attribute of the two stages holds; Arm ARM, D8.6). Memory needs no set-up at run time, and no relocation runs
-//! with the MMU off.
+//! with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the Normal world's memory.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
@@ -38,10 +38,14 @@ static TABLE: Table = identity();
 const fn identity() -> Table {
     /// Block descriptor: valid, AttrIndx 0, read-write at EL1 only, inner shareable, access flag.
     const BLOCK: u64 = 1 | (3 << 8) | (1 << 10);
+    /// NS: what it leads to is a non-secure address.
+    const NON_SECURE: u64 = 1 << 5;
     let mut blocks = [0; 512];
     let mut gigabyte = 0;
     while gigabyte < 512 {
-        blocks[gigabyte] = ((gigabyte as u64) << 30) | BLOCK;
+        let half = blocks.len() / 2;
+        let world = if gigabyte < half { 0 } else { NON_SECURE };
+        blocks[gigabyte] = (((gigabyte % half) as u64) << 30) | BLOCK | world;
         gigabyte += 1;
     }
     Table(blocks)

@@ -26,5 +26,6 @@ pub mod ffa;
 #[doc(hidden)]
 pub mod image;
 pub mod interrupts;
+pub mod memory;
 pub mod service;
 pub mod timer;

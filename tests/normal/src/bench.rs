@@ -34,6 +34,8 @@ macro_rules! row {
     }};
 }
 
+pub mod memory;
+
 /// Makes a call again and again; what the last one gave.
 fn repeat(registers: Registers) -> Registers {
     again(|| ffa::call_registers(registers))
@@ -41,7 +43,12 @@ fn repeat(registers: Registers) -> Registers {
 
 /// Does it again and again; what the last time gave.
 fn again(work: impl Fn() -> Registers) -> Registers {
-    for _ in 1..CALLS {
+    times(CALLS, work)
+}
+
+/// Does it so many times; what the last time gave.
+fn times(count: u64, work: impl Fn() -> Registers) -> Registers {
+    for _ in 1..count {
         work();
     }
     work()

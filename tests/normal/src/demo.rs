@@ -12,7 +12,7 @@ pub const ECHO: Partition = Partition {
     uuid: [0x604e_3b8a_2e1c_7f5d, 0x419d_7e6a_2f3c_1d9b],
     contexts: 4,
     properties: 0x301,
-    memory: 0xe20_0000,
+    memory: 0xe30_0000,
 };
 /// The single-context partition, which forwards.
 pub const RELAY: Partition = Partition {
@@ -20,7 +20,7 @@ pub const RELAY: Partition = Partition {
     uuid: [0x854d_c927_f6e4_a0b3, 0xb8a6_f7d1_c490_128e],
     contexts: 1,
     properties: 0x301,
-    memory: 0xe24_0000,
+    memory: 0xe34_0000,
 };
 /// The partition that tries what is forbidden.
 pub const HOSTILE: Partition = Partition {
@@ -28,7 +28,7 @@ pub const HOSTILE: Partition = Partition {
     uuid: [0x7f4a_73f4_ce1e_d55d, 0x86f0_2dfd_f927_109f],
     contexts: 4,
     properties: 0x30d,
-    memory: 0xe28_0000,
+    memory: 0xe38_0000,
 };
 /// The partition that speaks FF-A 1.1, is told of VMs, and lets interrupts of the Normal world wait.
 pub const PATIENT: Partition = Partition {
@@ -36,7 +36,7 @@ pub const PATIENT: Partition = Partition {
     uuid: [0xd342_4db9_deed_95af, 0x920b_970a_bd1c_87bf],
     contexts: 4,
     properties: 0x1c1,
-    memory: 0xe2c_0000,
+    memory: 0xe3c_0000,
 };
 /// The multi-context partition that sends messages back.
 pub const MAILMAN: Partition = Partition {
@@ -44,7 +44,7 @@ pub const MAILMAN: Partition = Partition {
     uuid: [0x7c45_857d_1618_cbb1, 0x170e_d022_142a_329f],
     contexts: 4,
     properties: 0x30d,
-    memory: 0xe30_0000,
+    memory: 0xe40_0000,
 };
 /// As `mailman`, with one context; it is told when a receiver has room again.
 pub const COURIER: Partition = Partition {
@@ -52,7 +52,7 @@ pub const COURIER: Partition = Partition {
     uuid: [0x5b41_d9d8_0ffb_b75b, 0xdb04_e58c_0b46_2587],
     contexts: 1,
     properties: 0x30d,
-    memory: 0xe38_0000,
+    memory: 0xe48_0000,
 };
 /// As `mailman`, with one context; the scheduler is told of its interrupts.
 pub const PORTER: Partition = Partition {
@@ -60,7 +60,7 @@ pub const PORTER: Partition = Partition {
     uuid: [0x6240_fbaa_e402_9cce, 0x9059_a0ec_aabb_ff97],
     contexts: 1,
     properties: 0x30d,
-    memory: 0xe40_0000,
+    memory: 0xe50_0000,
 };
 /// The partition that the timer drives.
 pub const TICKER: Partition = Partition {
@@ -68,7 +68,23 @@ pub const TICKER: Partition = Partition {
     uuid: [0x3d41_d54c_2f54_8305, 0xa9e5_3bc6_3834_6e8c],
     contexts: 1,
     properties: 0x301,
-    memory: 0xe48_0000,
+    memory: 0xe58_0000,
+};
+/// Where the manifests are those for memory transactions: the partition that borrows.
+pub const BORROWER: Partition = Partition {
+    id: 0x8001,
+    uuid: [0x49e2_a716_5f0c_8d3b, 0x2760_f5a3_8bd4_c19e],
+    contexts: 4,
+    properties: 0x301,
+    memory: 0xe40_0000,
+};
+/// And the one that lends.
+pub const LENDER: Partition = Partition {
+    id: 0x8002,
+    uuid: [0x4d05_c8fa_91b7_e264, 0xd819_4b0c_36ae_7f82],
+    contexts: 1,
+    properties: 0x301,
+    memory: 0xe34_0000,
 };
 /// All partitions, in the order of their ids.
 pub const PARTITIONS: [Partition; 8] = [ECHO, RELAY, HOSTILE, PATIENT, MAILMAN, COURIER, PORTER, TICKER];
@@ -103,7 +119,8 @@ impl Partition {
 }
 
 /// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's; those from `SWEEP` on are
-/// hostile's, those from `LOG` on `mailman`'s, those from `ENABLE` on the SDK's `alarms`'.
+/// hostile's, those from `LOG` on `mailman`'s, those from `ENABLE` on the SDK's `alarms`', those from `RETRIEVE` on
+/// `borrower`'s.
 pub mod command {
     pub const ECHO: u64 = 0x4543_484f;
     pub const FORWARD: u64 = 0x4657_4421;
@@ -132,6 +149,14 @@ pub mod command {
     pub const ARM: u64 = 0x4152_4d21;
     pub const REST: u64 = 0x5245_5354;
     pub const HEED: u64 = 0x4845_4544;
+    pub const RETRIEVE: u64 = 0x5245_5452;
+    pub const GIVE: u64 = 0x4749_5645;
+    pub const BORROW: u64 = 0x424f_5252;
+    pub const LEND: u64 = 0x4c45_4e44;
+    pub const HAVE: u64 = 0x4841_5645;
+    pub const CYCLE: u64 = 0x4359_434c;
+    pub const POKE: u64 = 0x504f_4b45;
+    pub const WALK: u64 = 0x5741_4c4b;
 }
 
 /// What `FORWARD` changes the target's answer by.

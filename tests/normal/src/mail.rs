@@ -116,7 +116,7 @@ pub struct Tx {
 impl Tx {
     /// Takes it, and writes a message to `to` there.
     pub fn write(to: u64, words: usize, sequence: u64, what: u64) -> Self {
-        let tx = Self { _owner: TX_OWNER.lock() };
+        let tx = Self::claim();
         (0..HEADER).step_by(4).for_each(|offset| tx.put(offset, 0));
         tx.put(field::OFFSET, HEADER as u32);
         tx.put(field::ENDPOINTS, (OWN << 16 | to) as u32);
@@ -129,6 +129,11 @@ impl Tx {
         tx
     }
 
+    /// Takes it, with whatever is in it.
+    pub fn claim() -> Self {
+        Self { _owner: TX_OWNER.lock() }
+    }
+
     /// Writes four bytes at this offset.
     pub fn put(&self, offset: usize, word: u32) {
         TX.write(offset, word);
@@ -138,6 +143,11 @@ impl Tx {
     pub fn send(self, vm: u64, flags: u64) -> Registers {
         ffa::call(FuncId::MsgSend2, [vm << 16, flags])
     }
+}
+
+/// Eight bytes of the RX buffer, into which an answer was put.
+pub fn answer(offset: usize) -> u64 {
+    RX.read_long(offset)
 }
 
 /// Writes four bytes into the TX buffer while somebody else is sending what is there.

@@ -10,6 +10,7 @@ mod ffa;
 mod gic;
 mod image;
 mod mail;
+mod memory;
 mod notifications;
 mod outcome;
 mod pe;
@@ -35,6 +36,7 @@ extern "C" fn primary() -> ! {
     match request {
         Request::Bench => bench::run(),
         Request::BenchOfTests => bench::run_of_tests(),
+        Request::BenchOfMemory => bench::memory::run(),
         _ => test(&request),
     }
     power_off()
@@ -51,6 +53,7 @@ fn test(request: &Request) {
         Request::Alone(number) => tests::run_alone(*number),
         Request::Only => tests::run_only(),
         Request::Long => tests::run_long(),
+        Request::Memory(number) => tests::run_memory(*number),
         _ => tests::run_all(),
     }
 }

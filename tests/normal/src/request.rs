@@ -15,6 +15,12 @@ const ONLY: u64 = 0x4f4e_4c59_4543_484f;
 /// "LONGSOAK".
 const LONG: u64 = 0x4c4f_4e47_534f_414b;
 
+/// "MEMO" in the upper half; the lower half is a number, or all ones.
+const MEMORY: u64 = 0x4d45_4d4f;
+
+/// "BENCHMEM".
+const BENCH_OF_MEMORY: u64 = 0x4245_4e43_484d_454d;
+
 /// What is to be done.
 pub enum Request {
     /// All scenarios that leave a working machine behind, one after the other.
@@ -25,10 +31,15 @@ pub enum Request {
     Only,
     /// The soaks, for long.
     Long,
+    /// The scenarios of memory transactions, with partitions of their own; or the one of this number that needs a machine
+    /// of its own.
+    Memory(Option<usize>),
     /// The calls of the bench that need no partitions but the product's.
     Bench,
     /// The others.
     BenchOfTests,
+    /// Those about memory.
+    BenchOfMemory,
 }
 
 /// Reads the word.
@@ -36,9 +47,13 @@ pub fn read() -> Request {
     // SAFETY: it is aligned memory that nothing else uses.
     match unsafe { (ADDRESS as *const u64).read_volatile() } {
         BENCH => Request::Bench,
+        BENCH_OF_MEMORY => Request::BenchOfMemory,
         BENCH_OF_TESTS => Request::BenchOfTests,
         ONLY => Request::Only,
         LONG => Request::Long,
+        word if word >> 32 == MEMORY => Request::Memory(
+            Some(word as u32).filter(|number| *number != u32::MAX).map(|number| number as usize),
+        ),
         word if word >> 32 == ALONE => Request::Alone(word as u32 as usize),
         _ => Request::Scenarios,
     }

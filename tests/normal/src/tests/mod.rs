@@ -9,6 +9,8 @@ mod discovery;
 mod hostile;
 mod indirect;
 mod isolation;
+mod memory;
+mod memory_ends;
 mod messages;
 mod notifications;
 mod only;
@@ -204,6 +206,34 @@ tests! {
     aborts::a_partition_that_reads_anothers_memory_is_aborted,
 }
 
+tests! {
+    MEMORY:
+    memory::a_borrower_reads_and_writes_what_it_was_sent everywhere_in_turn,
+    memory::memory_that_a_borrower_has_is_not_had_back everywhere_in_turn,
+    memory::a_partition_lends_to_a_partition_and_has_it_back,
+    memory::what_is_donated_is_the_receivers_to_send,
+    memory::memory_is_sent_to_several_at_once,
+    memory::much_memory_is_zeroed_before_its_borrower_has_it,
+    memory::memory_of_partitions_is_not_the_normal_worlds_to_send,
+    memory::a_hypervisor_sends_for_a_vm_and_is_shown_what,
+    memory::sixty_four_megabytes_in_single_pages_are_one_transaction,
+    memory::half_a_gigabyte_in_one_piece_is_one_transaction,
+    memory::what_tables_or_quota_do_not_hold_is_refused_as_a_whole,
+    memory::a_thousand_transactions_live_at_a_time,
+    memory::all_pes_share_and_reclaim_at_once everywhere,
+    memory::pages_beside_those_that_are_lent_meanwhile_can_be_touched everywhere,
+}
+
+tests! {
+    MEMORY_ALONE:
+    memory_ends::a_lender_that_touches_what_it_lent_is_aborted,
+    memory_ends::a_borrower_that_touches_what_it_gave_back_is_aborted,
+    memory_ends::a_borrower_that_writes_what_it_may_read_is_aborted,
+    memory_ends::a_borrower_that_takes_normal_memory_for_secure_is_aborted,
+    memory_ends::what_a_borrower_had_that_is_aborted_is_its_owners,
+    memory_ends::a_borrower_keeps_what_its_aborted_owner_lent_it,
+}
+
 /// Runs those for the manifests of the tests, and prints how each ended.
 pub fn run_all() {
     run(TESTS);
@@ -232,6 +262,17 @@ pub fn version(number: usize) -> u64 {
 pub fn run_alone(number: usize) {
     println!("normal: alone, {number} of {}", ALONE.len());
     run(ALONE.get(number).map_or(&[], core::slice::from_ref));
+}
+
+/// The same for those of memory transactions; without a number, those that need no machine of their own.
+pub fn run_memory(number: Option<usize>) {
+    match number {
+        Some(number) => {
+            println!("normal: alone, {number} of {}", MEMORY_ALONE.len());
+            run(MEMORY_ALONE.get(number).map_or(&[], core::slice::from_ref));
+        }
+        None => run(MEMORY),
+    }
 }
 
 fn run(tests: &[Test]) {
