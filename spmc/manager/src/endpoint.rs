@@ -77,6 +77,12 @@ impl PartitionIndex {
         usize::from(self.0)
     }
 
+    /// The same as a byte.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
     /// The partition's FF-A id.
     #[must_use]
     pub const fn id(self) -> EndpointId {

@@ -6,7 +6,7 @@ use super::party::Party;
 use super::schedule::{self, When};
 use super::{Caller, Entry, Outcome};
 use crate::abi::{self, Buffers, V1_2};
-use crate::endpoint::EndpointId;
+use crate::endpoint::{EndpointId, PartitionIndex};
 use crate::hardware::{AccessFault, Hardware};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange, Space};
 use crate::memory::pages::PagesError;
@@ -185,7 +185,7 @@ pub fn release_rx(at: &mut Entry<'_>) {
 #[cold]
 pub fn tell_free(at: &mut Entry<'_>, receiver: &Receiver) {
     let refused = receiver.lock(&mut at.held).0.forget();
-    for partition in refused.filter_map(|index| at.spmc.partition(index)) {
+    for partition in refused.filter_map(|number| at.spmc.partition(PartitionIndex::new(number.into())?)) {
         let changed = partition.receiver().change(&mut at.held, |inbox| inbox.notifications.set_rx_free());
         schedule::announce(at, Party::Partition(partition), Scope::Global, changed, When::Now);
     }

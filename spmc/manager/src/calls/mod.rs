@@ -119,8 +119,7 @@ impl<'a> Entry<'a> {
     #[cold]
     fn run_errands(&mut self) {
         if self.cpu.errands().contains(Errands::TELL) {
-            self.cpu.end_errand(Errands::TELL);
-            self.hw.raise_schedule_receiver(self.cpu.id());
+            self.cpu.take_told().for_each(|cpu| self.hw.raise_schedule_receiver(cpu));
         }
         self.look_again();
     }

@@ -9,7 +9,6 @@ use crate::abi::Waiting;
 use crate::config::Contexts;
 use crate::endpoint::CpuId;
 use crate::hardware::Hardware;
-use crate::state::cpu::Errands;
 use crate::state::notifications::{Changed, Scope};
 use crate::state::partition::Partition;
 
@@ -52,7 +51,7 @@ pub fn announce(at: &mut Entry<'_>, receiver: Party<'_>, scope: Scope, changed: 
     match when {
         _ if !changed.is_untold => {}
         When::Now => at.hw.raise_schedule_receiver(on),
-        When::Later => at.cpu.add_errand(Errands::TELL),
+        When::Later => at.cpu.tell_later(on),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::ModelKind;
+use super::{ModelKind, Set};
 use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Lines;
 use crate::hardware::NEVER;
@@ -11,7 +11,7 @@ bitflags! {
     /// What a PE has to do when whoever is on it leaves.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Errands: u8 {
-        /// Raise the schedule receiver interrupt, when the PE goes to the Normal world.
+        /// Raise the schedule receiver interrupt on the PEs of [`Cpu::take_told`], when the PE goes to the Normal world.
         const TELL = 1 << 0;
         /// Look for contexts that wait and have an interrupt.
         const LOOK = 1 << 1;
@@ -35,6 +35,8 @@ pub struct Cpu {
     /// Whether a context in the PE's chain handles an interrupt.
     handles: bool,
     errands: Errands,
+    /// The PEs on which the schedule receiver interrupt is to be raised.
+    told: Set,
     /// The deadline that the PE's timer is armed for.
     armed: u64,
 }
@@ -53,6 +55,7 @@ impl Cpu {
             holds_for_debt: false,
             handles: false,
             errands: Errands::empty(),
+            told: Set::EMPTY,
             armed: NEVER,
         }
     }
@@ -101,6 +104,18 @@ impl Cpu {
     /// It has done that.
     pub(crate) fn end_errand(&mut self, errand: Errands) {
         self.errands -= errand;
+    }
+
+    /// It has to raise the schedule receiver interrupt on PE `on` when it goes to the Normal world.
+    pub(crate) fn tell_later(&mut self, on: CpuId) {
+        self.told.insert(on.get() as u8);
+        self.add_errand(Errands::TELL);
+    }
+
+    /// The PEs of [`Cpu::tell_later`]; it has done that.
+    pub(crate) fn take_told(&mut self) -> impl Iterator<Item = CpuId> + use<> {
+        self.end_errand(Errands::TELL);
+        core::mem::take(&mut self.told).map(|number| CpuId::new(number.into()))
     }
 
     /// The deadline that its timer is armed for, [`NEVER`] if for none.

@@ -1,5 +1,6 @@
 //! What one endpoint can receive: its buffers and its notifications, behind one lock.
 
+use super::Set;
 use super::mailbox::{BufferError, Filled, Mailbox, Origin};
 use super::notifications::{Changed, Notifications, Refused};
 use crate::abi::Notified;
@@ -18,37 +19,7 @@ pub struct Inbox {
     /// Its notifications.
     pub notifications: Notifications,
     /// Partitions that want to know when RX is free: a message of theirs was refused because it was not.
-    refused: Senders,
-}
-
-/// A set of partitions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Senders([u64; 4]);
-
-impl Senders {
-    /// Adds one.
-    pub fn insert(&mut self, index: PartitionIndex) {
-        self.0[index.get() / 64] |= 1 << (index.get() % 64);
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        let [a, b, c, d] = self.0;
-        a | b | c | d == 0
-    }
-}
-
-impl Iterator for Senders {
-    type Item = PartitionIndex;
-
-    /// Takes one out.
-    fn next(&mut self) -> Option<PartitionIndex> {
-        let word = self.0.iter().position(|word| *word != 0)?;
-        let bit = self.0[word].trailing_zeros() as usize;
-        self.0[word] &= self.0[word] - 1;
-        PartitionIndex::new(word * 64 + bit)
-    }
+    refused: Set,
 }
 
 bitflags::bitflags! {
@@ -70,7 +41,7 @@ impl Inbox {
     /// With these buffers, and notifications that are for nobody yet.
     #[must_use]
     pub const fn new(mailbox: Mailbox, notifications: Notifications) -> Self {
-        Self { mailbox, notifications, refused: Senders([0; 4]) }
+        Self { mailbox, notifications, refused: Set::EMPTY }
     }
 
     /// RX has been filled, or not: a message is announced if the endpoint takes notifications. What changed.
@@ -85,7 +56,7 @@ impl Inbox {
 
     /// A message of this partition's was refused because RX is not free: it wants to know when it is.
     pub fn remember(&mut self, sender: PartitionIndex) {
-        self.refused.insert(sender);
+        self.refused.insert(sender.number());
     }
 
     /// Whether anybody wants to know when RX is free.
@@ -95,9 +66,9 @@ impl Inbox {
         !self.refused.is_empty()
     }
 
-    /// Those who want to know that RX is free; they are forgotten.
-    pub const fn forget(&mut self) -> Senders {
-        core::mem::replace(&mut self.refused, Senders([0; 4]))
+    /// The numbers of those who want to know that RX is free; they are forgotten.
+    pub const fn forget(&mut self) -> Set {
+        core::mem::replace(&mut self.refused, Set::EMPTY)
     }
 
     /// Context `vcpu` takes the notifications of these sources.
@@ -259,21 +230,5 @@ impl Receiver {
     #[must_use]
     pub fn is_untold(&self) -> bool {
         self.summary.load(Ordering::Acquire) & UNTOLD != 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_of_partitions_gives_each_once() {
-        let mut senders = Senders::default();
-        assert!(senders.is_empty());
-        for index in [0, 63, 64, 200, 254, 64] {
-            senders.insert(PartitionIndex::new(index).unwrap());
-        }
-        assert!(!senders.is_empty());
-        assert_eq!(senders.map(PartitionIndex::get).collect::<Vec<_>>(), [0, 63, 64, 200, 254]);
     }
 }

@@ -9,8 +9,10 @@ mod model;
 pub mod normal;
 pub mod notifications;
 pub mod partition;
+mod set;
 pub mod timer;
 pub mod vcpu;
 pub mod version;
 
 pub use model::{Interrupted, Intid, Model, ModelKind, Request, RequestKind, Requester};
+pub use set::Set;

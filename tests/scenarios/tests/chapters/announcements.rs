@@ -91,6 +91,22 @@ fn a_delayed_sri_comes_when_the_partition_has_left() {
 }
 
 #[test]
+fn a_delayed_sri_for_a_pinned_vcpu_comes_on_its_pe() {
+    let [mut pe, _, _, _] = booted();
+    run(&mut pe, RELAY);
+    for vcpu in [3, 1] {
+        pe.done(&set(RELAY, ECHO, DELAY | for_vcpu(vcpu), 0b10));
+    }
+    assert_eq!(pe.machine.take_raised(), []);
+    pe.call(&[id::MSG_WAIT]);
+    assert_eq!(pe.machine.take_raised(), [1, 3]);
+    run(&mut pe, RELAY);
+    pe.done(&set(RELAY, ECHO, DELAY, 0b01));
+    pe.call(&[id::MSG_WAIT]);
+    assert_eq!(pe.machine.take_raised(), [0], "one for the partition as a whole on the sender's");
+}
+
+#[test]
 fn a_set_notification_that_is_set_again_raises_no_sri() {
     for flags in [0, for_vcpu(0)] {
         let bit = if flags == 0 { 0b01 } else { 0b10 };
