@@ -30,7 +30,7 @@ mod runs;
 mod send2;
 mod several_pes;
 mod sharing;
-mod sharing_more;
+mod sharing_details;
 mod targets;
 mod timers;
 mod version;

@@ -1,9 +1,10 @@
 //! Memory transactions beside the plain ones: zeroing in pieces, alignment, hypervisors, descriptors in pages of their own.
 
+use manager::fakes::Machine;
 use manager::hardware::Memory;
-use manager::memory::page::Pa;
-use scenarios::sharing::{RO, RW, Region};
-use scenarios::{ECHO, Pe, Place, RELAY, RELAY_MEMORY, V1_2, VERSIONS, code, id, pair};
+use manager::memory::page::{Attributes, Ownership, Pa};
+use scenarios::sharing::{NX, RO, RW, Region, X};
+use scenarios::{ECHO, Pe, Place, RELAY, RELAY_MEMORY, Sources, V1_2, VERSIONS, World, code, id, pair};
 
 use crate::sharing::{NORMAL, SECURE, leave, ready, run};
 
@@ -239,4 +240,155 @@ fn a_descriptor_may_lie_in_pages_of_its_own() {
             leave(&mut pe);
         }
     }
+}
+
+#[test]
+fn a_receiver_among_several_need_not_name_the_others() {
+    const BYPASS: u32 = 1 << 10;
+    let mut pe = ready(V1_2);
+    let mut region = Region::new(0, ECHO, RW, &[(NORMAL, 1)]).shared();
+    region.receivers.push((RELAY, RO, [0; 2]));
+    let handle = pe.offer(id::MEM_SHARE, &region);
+    let own = |receiver, permissions, flags| Region {
+        flags,
+        receivers: vec![(receiver, permissions, [0; 2])],
+        ..region.request(handle)
+    };
+    run(&mut pe, ECHO);
+    for (request, code) in [
+        (own(ECHO, RW, 0), code::INVALID),
+        (own(RELAY, RO, BYPASS), code::INVALID),
+        (Region { flags: BYPASS, ..region.request(handle) }, code::INVALID),
+    ] {
+        let call = pe.with_region(id::MEM_RETRIEVE_REQ, &request);
+        pe.refused(&call, code);
+    }
+    pe.retrieve(&own(ECHO, RW, BYPASS));
+    run(&mut pe, RELAY);
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &own(RELAY, RW, BYPASS));
+    pe.refused(&call, code::DENIED);
+    pe.retrieve(&own(RELAY, RO, BYPASS));
+    pe.relinquish(handle, 0);
+    leave(&mut pe);
+    pe.refused(&Pe::reclaiming(handle, 0), code::DENIED);
+}
+
+#[test]
+fn a_retrieve_request_is_there_as_a_whole() {
+    let mut pe = ready(V1_2);
+    let region = Region::new(0, ECHO, RW, &[(NORMAL, 1)]);
+    let handle = pe.offer(id::MEM_LEND, &region);
+    run(&mut pe, ECHO);
+    let [function, length, _] = pe.with_region(id::MEM_RETRIEVE_REQ, &region.request(handle));
+    for (total, here) in [(length + 16, length), (length, length - 16), (length, 0), (8, 8), (0x1001, 0x1001)]
+    {
+        pe.refused(&[function, total, here], code::INVALID);
+    }
+    pe.retrieve(&region.request(handle));
+}
+
+#[test]
+fn a_half_sent_transaction_dies_with_its_sender() {
+    let mut pe = ready(V1_2);
+    run(&mut pe, ECHO);
+    let region = Region::new(ECHO, RELAY, RW, &[(SECURE, 1), (SECURE + 0x2000, 1)]);
+    let bytes = region.to_bytes();
+    pe.send(&bytes);
+    pe.call(&[id::MEM_LEND, bytes.len() as u64, bytes.len() as u64 - 16]);
+    let [_, low, high, ..] = pe.low();
+    let state = |pe: &Pe| pe.world.page(ECHO, Pa::secure(SECURE)).map(|(_, ownership)| ownership);
+    assert_eq!(state(&pe), Some(Ownership::Shared), "its sender keeps its access until all has arrived");
+    pe.fault();
+    assert_eq!(state(&pe), Some(Ownership::Owned));
+    run(&mut pe, RELAY);
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &region.request(high << 32 | low));
+    pe.refused(&call, code::INVALID);
+}
+
+#[test]
+fn endpoints_of_different_versions_share_memory() {
+    for (senders, receivers) in VERSIONS.into_iter().flat_map(|one| VERSIONS.map(|other| (one, other))) {
+        let mut sources = Sources::speaking(senders);
+        Sources::set_version(&mut sources.relay, receivers);
+        let mut pe = World::of(&sources).booted_pe(0);
+        for partition in [ECHO, RELAY] {
+            run(&mut pe, partition);
+            pe.map(1);
+            leave(&mut pe);
+        }
+        run(&mut pe, ECHO);
+        let region = Region { version: senders, ..Region::new(ECHO, RELAY, RW, &[(SECURE, 2)]) };
+        let handle = pe.offer(id::MEM_LEND, &region);
+        run(&mut pe, RELAY);
+        let region = Region { version: receivers, ..region };
+        let response = pe.retrieve(&region.request(handle));
+        let mut expected = Region { attributes: 0x2F, flags: 2 << 3, handle, ..region };
+        expected.receivers[0].1 = RW | NX;
+        assert_eq!(response, expected.to_bytes(), "{senders:#x} to {receivers:#x}");
+    }
+}
+
+#[test]
+fn device_memory_is_lent_to_one_borrower() {
+    const UART: u64 = 0x900_0000;
+    let mut pe = ready(V1_2);
+    let lend = Region::new(0, ECHO, RW, &[(UART, 1)]);
+    let several =
+        Region { attributes: 0x2F, receivers: vec![(ECHO, RW, [0; 2]), (RELAY, RW, [0; 2])], ..lend.clone() };
+    let donate = Region { receivers: vec![(ECHO, 0, [0; 2])], ..lend.clone() };
+    let mixed = Region { ranges: vec![(UART, 1), (NORMAL, 1)], ..lend.clone() };
+    for (function, region) in [
+        (id::MEM_SHARE, lend.clone().shared()),
+        (id::MEM_DONATE, donate),
+        (id::MEM_LEND, several),
+        (id::MEM_LEND, mixed),
+        (id::MEM_LEND, Region { flags: 1, ..lend.clone() }),
+    ] {
+        pe.offer_refused(function, &region, code::DENIED);
+    }
+    let handle = pe.offer(id::MEM_LEND, &lend);
+    run(&mut pe, ECHO);
+    let request = lend.request(handle);
+    for request in [
+        Region { attributes: 0x2F, ..request.clone() },
+        Region { receivers: vec![(ECHO, RW | X, [0; 2])], ..request.clone() },
+    ] {
+        let call = pe.with_region(id::MEM_RETRIEVE_REQ, &request);
+        pe.refused(&call, code::DENIED);
+    }
+    let response = pe.retrieve(&Region { attributes: 0x10, ..request });
+    let mut expected = Region { attributes: 0x50, flags: 2 << 3, handle, ..lend };
+    expected.receivers[0].1 = RW | NX;
+    assert_eq!(response, expected.to_bytes());
+    let device = Attributes::READ | Attributes::WRITE | Attributes::DEVICE;
+    assert_eq!(pe.world.page(ECHO, Pa::normal(UART)), Some((device, Ownership::Borrowed)));
+    pe.relinquish(handle, 0);
+}
+
+#[test]
+fn page_counts_of_a_descriptor_agree() {
+    let mut pe = ready(V1_2);
+    let region = Region::new(0, ECHO, RW, &[(NORMAL, 2), (NORMAL + 0x4000, 1)]);
+    let composite = region.composite();
+    for (offset, value) in [(0, 2_u32), (0, 4), (0, 0), (4, 1), (4, 3), (4, 0), (4, u32::MAX), (0, u32::MAX)]
+    {
+        let mut bytes = region.to_bytes();
+        bytes[composite + offset..][..4].copy_from_slice(&value.to_le_bytes());
+        pe.send(&bytes);
+        pe.refused(&[id::MEM_LEND, bytes.len() as u64, bytes.len() as u64], code::INVALID);
+    }
+    let handle = pe.offer(id::MEM_LEND, &region);
+    pe.done(&Pe::reclaiming(handle, 0));
+}
+
+#[test]
+fn a_descriptor_that_cannot_be_read_is_aborted() {
+    let mut pe = ready(V1_2);
+    let region = Region::new(0, ECHO, RW, &[(NORMAL, 1)]);
+    let call = pe.with_region(id::MEM_LEND, &region);
+    // A machine whose memory faults.
+    let whole = core::mem::replace(&mut pe.machine, Machine::new(&[]));
+    pe.refused(&call, code::ABORTED);
+    pe.machine = whole;
+    pe.offer(id::MEM_LEND, &region);
 }
