@@ -90,7 +90,8 @@ fn ffa(function: u32) -> Wanted {
             | FuncId::MemRelinquish
             | FuncId::MemReclaim
             | FuncId::MemFragRx
-            | FuncId::MemFragTx,
+            | FuncId::MemFragTx
+            | FuncId::MemOpResume,
         ) => FfaError::InvalidParameters,
         _ => FfaError::NotSupported,
     };

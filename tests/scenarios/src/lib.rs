@@ -125,6 +125,10 @@ pub mod id {
     pub const MEM_RELINQUISH: u64 = Named::MemRelinquish as u64;
     /// FFA_MEM_RECLAIM.
     pub const MEM_RECLAIM: u64 = Named::MemReclaim as u64;
+    /// FFA_MEM_OP_PAUSE.
+    pub const MEM_OP_PAUSE: u64 = Named::MemOpPause as u64;
+    /// FFA_MEM_OP_RESUME.
+    pub const MEM_OP_RESUME: u64 = Named::MemOpResume as u64;
     /// FFA_MEM_FRAG_RX.
     pub const MEM_FRAG_RX: u64 = Named::MemFragRx as u64;
     /// FFA_MEM_FRAG_TX.

@@ -169,6 +169,11 @@ pub fn fragment(frame: &mut Frame, function: FuncId, handle: u64, w3: u32, sende
     answer(frame, [function as u64, low, high, w3.into(), u64::from(sender.get()) << 16]);
 }
 
+/// FFA_MEM_OP_PAUSE: what is done with this handle is to be resumed.
+pub fn paused(frame: &mut Frame, handle: u64) {
+    answer(frame, [FuncId::MemOpPause as u64, handle & 0xFFFF_FFFF, handle >> 32]);
+}
+
 /// FFA_MEM_RETRIEVE_RESP: bytes of the descriptor in all, and in the caller's buffer.
 pub fn retrieved(frame: &mut Frame, total: u32, here: u32) {
     answer(frame, [FuncId::MemRetrieveResp as u64, total.into(), here.into()]);

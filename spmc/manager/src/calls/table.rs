@@ -147,6 +147,8 @@ pub static CALLS: &[Call] = &[
     call(FuncId::MemRetrieveResp,        V1_0, ANSWERS.union(Instances::PARTITION_ANSWER), ANY, 0,               refused),
     call(FuncId::MemRelinquish,          V1_0, PARTITION,               ANY,         from(1),         sharing::relinquish),
     call(FuncId::MemReclaim,             V1_0, BOTH,                    ANY,         from(4),         sharing::reclaim),
+    call(FuncId::MemOpPause,             V1_0, ANSWERS,                 ANY,         0,               refused),
+    call(FuncId::MemOpResume,            V1_0, BOTH,                    ANY,         from(3),         sharing::resume),
     call(FuncId::MemFragTx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY, from(5), sharing::fragment),
     call(FuncId::MemFragRx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY,        from(5),         sharing::more),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),

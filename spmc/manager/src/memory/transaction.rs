@@ -47,6 +47,8 @@ pub enum Stage {
     Retrieved,
     /// Nothing any more: it gives it back, and what is to be zeroed before is not yet.
     Leaving,
+    /// Nothing yet: it has asked for it, and what is to be zeroed before is not yet.
+    Asked,
 }
 
 /// One borrower of a transaction.
@@ -78,13 +80,23 @@ const HAD_IT: u64 = 1 << 24;
 pub const MAX_BORROWERS: u32 = 512;
 
 impl Borrower {
+    /// Whether it counts as one that has the memory.
+    #[must_use]
+    pub const fn has_it(&self) -> bool {
+        match self.stage {
+            Stage::Offered | Stage::Asked => false,
+            Stage::Retrieving(_) | Stage::Retrieved | Stage::Leaving => true,
+        }
+    }
+
     fn encode(&self) -> u64 {
         let stage = match self.stage {
             Stage::Offered => 0,
             Stage::Retrieved => 1,
             Stage::Leaving => 2,
+            Stage::Asked => 3,
             // A quota has no more ranges.
-            Stage::Retrieving(told) => 3 + u64::from(told.min(0x1F_FFFF)),
+            Stage::Retrieving(told) => 4 + u64::from(told.min(0x1F_FFFF)),
         };
         u64::from(self.endpoint.get())
             | u64::from(self.permissions) << 16
@@ -106,7 +118,8 @@ impl Borrower {
                 0 => Stage::Offered,
                 1 => Stage::Retrieved,
                 2 => Stage::Leaving,
-                told => Stage::Retrieving((told - 3) as u32),
+                3 => Stage::Asked,
+                told => Stage::Retrieving((told - 4) as u32),
             },
         }
     }
@@ -164,6 +177,8 @@ pub struct Transaction {
     pub retrieved: u16,
     /// How far it has been zeroed, if it must be before anybody who does not have it gets it.
     pub wiping: Option<Wiping>,
+    /// Whether its owner was told to resume having it back.
+    pub is_awaited: bool,
     /// Of how many ranges the hypervisor that retrieves it has been told, if there are more.
     pub shown: Option<u32>,
     borrowers: List,
@@ -188,6 +203,7 @@ impl Transaction {
             space,
             retrieved: 0,
             wiping: None,
+            is_awaited: false,
             shown: None,
             borrowers: List::EMPTY,
             ranges: List::EMPTY,
@@ -315,16 +331,17 @@ mod tests {
             Stage::Retrieving(16384),
             Stage::Retrieved,
             Stage::Leaving,
+            Stage::Asked,
         ];
         let all: Vec<_> = (0x8001..).zip(stages).map(|(id, stage)| borrower(id, stage)).collect();
         for one in &all {
             of.add_borrower(&mut held, &store, one).unwrap();
         }
-        assert_eq!((of.borrowers(&store).collect::<Vec<_>>(), of.borrower_count()), (all.clone(), 5));
+        assert_eq!((of.borrowers(&store).collect::<Vec<_>>(), of.borrower_count()), (all.clone(), 6));
         let changed = Borrower { stage: Stage::Retrieved, ..all[1] };
         of.update_borrower(&store, 1, &changed);
         assert_eq!(of.borrower(&store, changed.endpoint), Some((1, changed)));
-        assert_eq!(of.borrower(&store, EndpointId::new(0x8006)), None);
+        assert_eq!(of.borrower(&store, EndpointId::new(0x8007)), None);
         of.end(&mut held, &store);
     }
 

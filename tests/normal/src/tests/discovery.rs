@@ -69,13 +69,7 @@ pub fn unknown_function_is_not_supported() -> Outcome {
 }
 
 pub fn calls_of_later_features_are_not_supported() -> Outcome {
-    for function in [
-        FuncId::MemOpPause,
-        FuncId::MemOpResume,
-        FuncId::MemPermGet32,
-        FuncId::MemPermSet64,
-        FuncId::MemPermGet64,
-    ] {
+    for function in [FuncId::MemPermGet32, FuncId::MemPermSet64, FuncId::MemPermGet64] {
         let asked = ffa::call(FuncId::Features, [u64::from(u32::from(function))]);
         expect_error("FFA_FEATURES", &asked, FfaError::NotSupported)?;
         expect_error("the call", &ffa::call(function, []), FfaError::NotSupported)?;

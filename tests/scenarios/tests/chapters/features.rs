@@ -49,6 +49,8 @@ const FUNCTIONS: &[(u64, u64, Is, Is)] = &[
     (0x8400_0075, V1_0, Answer,  Answer),  // FFA_MEM_RETRIEVE_RESP
     (0x8400_0076, V1_0, Unknown, Call),    // FFA_MEM_RELINQUISH
     (0x8400_0077, V1_0, Call,    Call),    // FFA_MEM_RECLAIM
+    (0x8400_0078, V1_0, Answer,  Answer),  // FFA_MEM_OP_PAUSE
+    (0x8400_0079, V1_0, Call,    Call),    // FFA_MEM_OP_RESUME
     (0x8400_007A, V1_0, Call,    Call),    // FFA_MEM_FRAG_RX
     (0x8400_007B, V1_0, Call,    Call),    // FFA_MEM_FRAG_TX
     (0x8400_007D, V1_1, Call,    Unknown), // FFA_NOTIFICATION_BITMAP_CREATE

@@ -93,8 +93,8 @@ fn unknown_function_is_not_supported() {
 
 #[test]
 fn calls_of_later_features_are_not_supported() {
-    // Memory operations that pause, permissions, EL3's interrupts.
-    for number in [0x78, 0x79, 0x88, 0x89, 0x8C] {
+    // Permissions, EL3's interrupts.
+    for number in [0x88, 0x89, 0x8C] {
         for function in [0x8400_0000 + number, 0xC400_0000 + number] {
             let mut pe = World::booted();
             pe.normal_refused(&[function], code::NOT_SUPPORTED);

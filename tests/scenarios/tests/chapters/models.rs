@@ -138,7 +138,8 @@ fn calls() -> Vec<(Vec<u64>, [Then; 6])> {
         (vec![id::MEM_RECLAIM], everywhere(Refused(code::INVALID))),
         (vec![id::MEM_FRAG_TX], everywhere(Refused(code::INVALID))),
         (vec![id::MEM_FRAG_RX], everywhere(Refused(code::INVALID))),
-        (vec![0x8400_0078], everywhere(UNKNOWN)),
+        (vec![id::MEM_OP_PAUSE], everywhere(UNKNOWN)),
+        (vec![id::MEM_OP_RESUME], everywhere(Refused(code::INVALID))),
     ]
 }
 

@@ -3,7 +3,7 @@
 use manager::fakes::Machine;
 use manager::hardware::Memory;
 use manager::memory::page::{Attributes, Ownership, Pa};
-use scenarios::sharing::{NX, RO, RW, Region, X};
+use scenarios::sharing::{NX, RO, RW, Region, X, relinquishing};
 use scenarios::{ECHO, Pe, Place, RELAY, RELAY_MEMORY, Sources, V1_2, VERSIONS, World, code, id, pair};
 
 use crate::sharing::{NORMAL, SECURE, leave, ready, run};
@@ -391,4 +391,71 @@ fn a_descriptor_that_cannot_be_read_is_aborted() {
     pe.refused(&call, code::ABORTED);
     pe.machine = whole;
     pe.offer(id::MEM_LEND, &region);
+}
+
+/// The call is paused, and is resumed until it is done; how often it was paused. The answer is in the frame.
+fn resume_to_the_end(pe: &mut Pe, handle: u64) -> u32 {
+    let [low, high] = [handle & 0xFFFF_FFFF, handle >> 32];
+    let mut pauses = 0;
+    while pe.low() == [id::MEM_OP_PAUSE, low, high, 0, 0, 0, 0, 0] {
+        pauses += 1;
+        let here = pe.place();
+        assert_eq!(pe.act(&[id::MEM_OP_RESUME, low, high]), here);
+    }
+    pauses
+}
+
+#[test]
+fn what_takes_long_is_paused_where_its_caller_allows_that() {
+    const SLICED: u32 = 1 << 1;
+    let mut pe = ready(V1_2);
+    let region = Region { flags: 1, ..Region::new(0, ECHO, RW, &[(NORMAL, 40)]) };
+    let handle = pe.offer(id::MEM_LEND, &region);
+    let resume = [id::MEM_OP_RESUME, handle & 0xFFFF_FFFF, handle >> 32];
+    let last = NORMAL + 39 * 0x1000;
+    fill(&mut pe, last);
+    pe.refused(&resume, code::INVALID);
+    run(&mut pe, ECHO);
+    pe.refused(&resume, code::INVALID);
+    let request = Region { flags: SLICED, ..region.request(handle) };
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &request);
+    pe.act(&call);
+    assert_eq!(pe.world.page(ECHO, Pa::normal(NORMAL)), None, "while it is paused nothing is mapped");
+    pe.relinquish_refused(handle, 0, code::INVALID);
+    // It may ask anew meanwhile.
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &request);
+    pe.act(&call);
+    assert_eq!(resume_to_the_end(&mut pe, handle), 1);
+    assert_eq!((pe.low()[0], is_zero(&mut pe, last)), (id::MEM_RETRIEVE_RESP, true));
+    pe.done(&[id::RX_RELEASE]);
+    pe.refused(&resume, code::INVALID);
+    fill(&mut pe, last);
+    pe.send(&relinquishing(handle, 1 | SLICED, ECHO));
+    pe.act(&[id::MEM_RELINQUISH]);
+    assert_eq!(pe.world.page(ECHO, Pa::normal(NORMAL)), None);
+    assert_eq!(resume_to_the_end(&mut pe, handle), 2);
+    assert_eq!((pe.low()[0], is_zero(&mut pe, last)), (id::SUCCESS, true));
+    pe.refused(&resume, code::INVALID);
+    leave(&mut pe);
+    fill(&mut pe, last);
+    pe.normal(&Pe::reclaiming(handle, 1 | u64::from(SLICED)));
+    assert_eq!(resume_to_the_end(&mut pe, handle), 2);
+    assert_eq!((pe.low()[0], is_zero(&mut pe, last)), (id::SUCCESS, true));
+    pe.refused(&resume, code::INVALID);
+    assert_eq!(pe.repeats, 0, "no call was made again unseen");
+}
+
+#[test]
+fn what_is_paused_is_another_ones_as_soon_as_it_is_had_back() {
+    let mut pe = ready(V1_2);
+    let region = Region { flags: 1, ..Region::new(0, ECHO, RW, &[(NORMAL, 40)]) };
+    let handle = pe.offer(id::MEM_LEND, &region);
+    run(&mut pe, ECHO);
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &Region { flags: 2, ..region.request(handle) });
+    pe.act(&call);
+    assert_eq!(pe.low()[0], id::MEM_OP_PAUSE);
+    leave(&mut pe);
+    pe.done(&Pe::reclaiming(handle, 0));
+    run(&mut pe, ECHO);
+    pe.refused(&[id::MEM_OP_RESUME, handle & 0xFFFF_FFFF, handle >> 32], code::INVALID);
 }

@@ -5,6 +5,7 @@
 //! transaction and no buffer can have it; what is refused is unmarked again.
 
 mod buffer;
+mod pause;
 mod reclaim;
 mod response;
 mod retrieve;
@@ -14,6 +15,7 @@ mod wipe;
 use arm_ffa::FfaError;
 
 use super::{Caller, Entry, Outcome};
+use crate::abi;
 use crate::endpoint::{EndpointId, PartitionIndex};
 use crate::exit::{Deliver, Frame};
 use crate::hardware::{Hardware, Tlb};
@@ -27,6 +29,7 @@ use crate::spmc::Spmc;
 use crate::state::inbox::Receiver;
 use crate::state::partition::Partition;
 
+pub use pause::resume;
 pub use reclaim::{forget, reclaim, relinquish};
 pub use response::more;
 pub use retrieve::retrieve;
@@ -48,12 +51,14 @@ impl<'a> Entry<'a> {
         (Job { spmc, hw: &mut **hw, frame, caller: *caller, version: *version }, held)
     }
 
-    /// To the caller: with the answer, or to make the same call again.
-    fn after(&self, progress: Progress) -> Outcome {
+    /// To the caller: with the answer, or to go on with the call.
+    fn after(&mut self, progress: Progress) -> Outcome {
         match (progress, self.caller) {
-            (Progress::Again, Caller::Partition(_, vcpu)) => Ok(self.resume(vcpu, Deliver::Again)),
-            _ => Ok(self.back()),
+            (Progress::Again, Caller::Partition(_, vcpu)) => return Ok(self.resume(vcpu, Deliver::Again)),
+            (Progress::Paused(handle), _) => abi::paused(self.frame, handle),
+            _ => {}
         }
+        Ok(self.back())
     }
 }
 
@@ -93,6 +98,8 @@ enum Progress {
     Done,
     /// There is more to do than one step may take: the partition makes it again, and interrupts come in between.
     Again,
+    /// The same, of a caller that wants to be told: it resumes what it does with this handle.
+    Paused(u64),
 }
 
 /// Whose memory a transaction is about.

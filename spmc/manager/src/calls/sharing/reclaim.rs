@@ -23,22 +23,32 @@ pub fn relinquish(at: &mut Entry<'_>) -> Outcome {
     if said.count != 1 || said.endpoint != partition.id() || said.flags & !(ZERO | TIME_SLICE) != 0 {
         return Err(FfaError::InvalidParameters);
     }
-    let progress = give_back(at, partition, &said)?;
+    give_back(at, partition, said.handle, said.flags)
+}
+
+/// `partition` gives memory back, or goes on with that.
+pub fn give_back(at: &mut Entry<'_>, partition: &Partition, handle: u64, flags: u32) -> Outcome {
+    let progress = try_give_back(at, partition, handle, flags)?;
     if progress == Progress::Done {
         abi::success(at.frame);
     }
     at.after(progress)
 }
 
-fn give_back(at: &mut Entry<'_>, partition: &Partition, said: &Relinquish) -> Result<Progress, FfaError> {
+fn try_give_back(
+    at: &mut Entry<'_>,
+    partition: &Partition,
+    handle: u64,
+    flags: u32,
+) -> Result<Progress, FfaError> {
     let (mut job, held) = at.apart();
-    let owner = Owner::of(job.spmc, said.handle)?;
+    let owner = Owner::of(job.spmc, handle)?;
     let sent = owner.sent(job.spmc);
-    let (mut slot, mut held) = sent.find(held, said.handle)?;
+    let (mut slot, mut held) = sent.find(held, handle)?;
     let transaction = slot.transaction().ok_or(FfaError::InvalidParameters)?;
     let found = transaction.borrower(&sent.store, partition.id());
     let (place, mut borrower) = found.ok_or(FfaError::InvalidParameters)?;
-    let is_zeroed = said.flags & ZERO != 0;
+    let is_zeroed = flags & ZERO != 0;
     match borrower.stage {
         // It made the call before, and has no access any more.
         Stage::Leaving => {}
@@ -56,11 +66,14 @@ fn give_back(at: &mut Entry<'_>, partition: &Partition, said: &Relinquish) -> Re
             borrower.stage = Stage::Leaving;
             transaction.update_borrower(&sent.store, place, &borrower);
         }
-        Stage::Offered | Stage::Retrieving(_) => return Err(FfaError::InvalidParameters),
+        Stage::Offered | Stage::Asked | Stage::Retrieving(_) => return Err(FfaError::InvalidParameters),
     }
     // What is to be zeroed is so when the last one that has it gives it back.
-    if transaction.retrieved == 1 && wipe(&mut job, transaction, &sent.store)? == Progress::Again {
-        return Ok(Progress::Again);
+    if transaction.retrieved == 1 {
+        let progress = wipe(&mut job, transaction, &sent.store, flags & TIME_SLICE != 0)?;
+        if progress != Progress::Done {
+            return Ok(progress);
+        }
     }
     transaction.retrieved -= 1;
     transaction.update_borrower(&sent.store, place, &Borrower { stage: Stage::Offered, ..borrower });
@@ -77,14 +90,20 @@ pub fn reclaim(at: &mut Entry<'_>) -> Outcome {
     if flags & !(ZERO | TIME_SLICE) != 0 {
         return Err(FfaError::InvalidParameters);
     }
-    let progress = have_back(at, handle, flags & ZERO != 0)?;
+    have_back(at, handle, flags)
+}
+
+/// The caller has memory back, or goes on with that.
+pub fn have_back(at: &mut Entry<'_>, handle: u64, flags: u32) -> Outcome {
+    let progress = try_have_back(at, handle, flags)?;
     if progress == Progress::Done {
         abi::success(at.frame);
     }
     at.after(progress)
 }
 
-fn have_back(at: &mut Entry<'_>, handle: u64, is_zeroed: bool) -> Result<Progress, FfaError> {
+fn try_have_back(at: &mut Entry<'_>, handle: u64, flags: u32) -> Result<Progress, FfaError> {
+    let is_zeroed = flags & ZERO != 0;
     let (mut job, held) = at.apart();
     let owner = Owner::caller(job.caller);
     let sent = owner.sent(job.spmc);
@@ -105,8 +124,12 @@ fn have_back(at: &mut Entry<'_>, handle: u64, is_zeroed: bool) -> Result<Progres
     }
     // Memory of which the sender has not said everything was nobody else's.
     let is_wiped = is_zeroed || transaction.is_complete();
-    if is_wiped && wipe(&mut job, transaction, &sent.store)? == Progress::Again {
-        return Ok(Progress::Again);
+    if is_wiped {
+        let progress = wipe(&mut job, transaction, &sent.store, flags & TIME_SLICE != 0)?;
+        transaction.is_awaited = matches!(progress, Progress::Paused(_));
+        if progress != Progress::Done {
+            return Ok(progress);
+        }
     }
     owner.restore(&mut job, transaction, &mut held);
     sent.end((slot, held));
@@ -125,7 +148,7 @@ pub fn forget(at: &mut Entry<'_>, partition: &Partition) {
         sent.each(held, |(mut slot, mut held)| {
             let Some(transaction) = slot.transaction() else { return };
             let found = transaction.borrower(&sent.store, partition.id());
-            let had = found.filter(|(_, borrower)| borrower.stage != Stage::Offered);
+            let had = found.filter(|(_, borrower)| borrower.has_it());
             // What was donated to it is its own.
             let is_donated = had.is_some() && transaction.terms.kind == Kind::Donate;
             if let Some((place, borrower)) = had.filter(|_| !is_donated) {

@@ -16,7 +16,7 @@ use crate::abi::sharing::{
 use crate::memory::page::{Attributes, PAGE_SIZE, Space};
 use crate::memory::pages::PagesError;
 use crate::memory::transaction::{Borrower, Kind, MAX_BORROWERS, Stage, Transaction, Wiping};
-use crate::memory::transactions::Transactions;
+use crate::memory::transactions::{Claimed, Transactions};
 use crate::order::{self, Holding};
 use crate::state::partition::Partition;
 
@@ -62,10 +62,43 @@ fn begin(at: &mut Entry<'_>, partition: &Partition, source: Source) -> Result<Pr
     let descriptor = descriptor(job, source)?;
     let owner = Owner::of(job.spmc, descriptor.handle)?;
     let sent = owner.sent(job.spmc);
-    let (mut slot, mut held) = sent.find(held, descriptor.handle).map_err(FfaError::from)?;
+    let (mut slot, held) = sent.find(held, descriptor.handle).map_err(FfaError::from)?;
     let transaction = slot.transaction().ok_or(FfaError::InvalidParameters)?;
     let asked = Asked::read(job, partition, descriptor, source, (transaction, sent))?;
-    let (place, mut borrower) = asked.judge(transaction, sent, partition)?;
+    let (place, borrower) = asked.judge(transaction, sent, partition)?;
+    let is_sliced = asked.descriptor.flags & TIME_SLICE != 0;
+    have(job, partition, owner, (slot, held), (place, borrower), is_sliced)
+}
+
+/// The partition goes on with what it has asked for, and was told to resume.
+pub fn go_on(at: &mut Entry<'_>, partition: &Partition, handle: u64) -> Outcome {
+    let done = try_go_on(at, partition, handle);
+    told(at, done)
+}
+
+fn try_go_on(at: &mut Entry<'_>, partition: &Partition, handle: u64) -> Result<Progress, Untold> {
+    let (mut job, held) = at.apart();
+    let owner = Owner::of(job.spmc, handle)?;
+    let sent = owner.sent(job.spmc);
+    let (mut slot, held) = sent.find(held, handle).map_err(FfaError::from)?;
+    let transaction = slot.transaction().ok_or(FfaError::InvalidParameters)?;
+    let found = transaction.borrower(&sent.store, partition.id());
+    let asked = found.filter(|(_, borrower)| borrower.stage == Stage::Asked);
+    let asked = asked.ok_or(FfaError::InvalidParameters)?;
+    have(&mut job, partition, owner, (slot, held), asked, true)
+}
+
+/// The partition gets what it was granted, as soon as that is zeroed where it must be.
+fn have(
+    job: &mut Job<'_, '_>,
+    partition: &Partition,
+    owner: Owner<'_>,
+    (mut slot, mut held): Claimed<'_>,
+    (place, mut borrower): (u32, Borrower),
+    is_sliced: bool,
+) -> Result<Progress, Untold> {
+    let sent = owner.sent(job.spmc);
+    let transaction = slot.transaction().ok_or(FfaError::InvalidParameters)?;
     // With the transaction claimed: `forget` comes here after the partition was marked.
     if partition.is_aborted() {
         return Err(FfaError::Aborted.into());
@@ -73,8 +106,15 @@ fn begin(at: &mut Entry<'_>, partition: &Partition, source: Source) -> Result<Pr
     if owner.has_ended() {
         return Err(FfaError::Denied.into());
     }
-    if transaction.retrieved == 0 && wipe(job, transaction, &sent.store)? == Progress::Again {
-        return Ok(Progress::Again);
+    if transaction.retrieved == 0 {
+        let progress = wipe(job, transaction, &sent.store, is_sliced)?;
+        if progress != Progress::Done {
+            if is_sliced {
+                borrower.stage = Stage::Asked;
+                transaction.update_borrower(&sent.store, place, &borrower);
+            }
+            return Ok(progress);
+        }
     }
     // Whether there is room for the answer is known before anything changes.
     let (total, here, ranges) = with_rx(job, &mut held, |job, held, rx| {
@@ -171,7 +211,7 @@ impl Asked {
         if !transaction.is_complete() || tag != terms.tag || self.own.private != borrower.private {
             return Err(FfaError::InvalidParameters);
         }
-        if sender != terms.sender || borrower.stage != Stage::Offered {
+        if sender != terms.sender || borrower.has_it() {
             return Err(FfaError::Denied);
         }
         let kind = flags >> KIND_SHIFT & 3;

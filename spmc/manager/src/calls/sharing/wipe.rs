@@ -12,17 +12,22 @@ use crate::memory::transaction::{Transaction, Wiping};
 /// Pages that are zeroed in a row: 64 KB.
 const PIECE: u64 = 16;
 
-/// Zeroes what must be zeroed of a transaction's memory before anybody else has it. For a partition it is one piece, and
-/// there is more to do if that was not the last one; what the Normal world has zeroed is bounded by its quota.
+/// Zeroes what must be zeroed of a transaction's memory before anybody else has it: a piece, and there is more to do if
+/// that was not the last one. The Normal world's calls are not made again; what they zero is bounded by its quota, unless
+/// it lets them be paused.
 pub fn wipe(
     job: &mut Job<'_, '_>,
     transaction: &mut Transaction,
     store: &Store,
+    is_sliced: bool,
 ) -> Result<Progress, FfaError> {
     while let Some(wiping) = transaction.wiping {
         transaction.wiping = piece(job, transaction, store, wiping)?;
-        if transaction.wiping.is_some() && matches!(job.caller, Caller::Partition(..)) {
-            return Ok(Progress::Again);
+        match job.caller {
+            _ if transaction.wiping.is_none() => break,
+            _ if is_sliced => return Ok(Progress::Paused(transaction.handle)),
+            Caller::Partition(..) => return Ok(Progress::Again),
+            Caller::Normal => {}
         }
     }
     Ok(Progress::Done)
