@@ -343,6 +343,12 @@ impl Console for Machine {
     }
 }
 
+/// A word of a table.
+#[must_use]
+pub fn word(frame: &TableFrame, index: usize) -> u64 {
+    frame.get(index)
+}
+
 /// Empties a frame that no pool has any more, for another one.
 pub fn clear(frame: &TableFrame) {
     (0..ENTRIES).for_each(|index| frame.set(index, 0));

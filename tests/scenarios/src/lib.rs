@@ -6,6 +6,7 @@
 mod buffers;
 pub mod messages;
 pub mod notifications;
+pub mod ownership;
 mod pe;
 mod scheduler;
 mod seen;
@@ -198,6 +199,9 @@ pub struct World {
 /// Frames that no world uses. The manager keeps its frames for ever; a fuzzer makes worlds by the million.
 static FRAMES: Mutex<Vec<&'static [TableFrame]>> = Mutex::new(Vec::new());
 
+/// Where the first frame of a world is.
+const FRAMES_AT: u64 = 0xe18_0000;
+
 /// At least this many frames for tables.
 fn frames(count: usize) -> &'static [TableFrame] {
     let mut unused = FRAMES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -266,6 +270,29 @@ impl Drop for World {
 }
 
 impl World {
+    /// The addresses of a partition's stage-2 roots: of its secure and its non-secure space.
+    ///
+    /// # Panics
+    /// If there is no such partition.
+    #[must_use]
+    pub fn roots(&self, partition: u64) -> [u64; 2] {
+        let found = self.spmc.partitions().find(|one| u64::from(one.id().get()) == partition);
+        let mut held = manager::order::Holding::nothing();
+        let (spaces, _held) = found.expect("there is such a partition").spaces().lock(&mut held);
+        let roots = spaces.translation();
+        [roots.secure.level_0, roots.normal.level_0]
+    }
+
+    /// A word of the table at this address.
+    ///
+    /// # Panics
+    /// If no table is there.
+    #[must_use]
+    pub fn descriptor(&self, table: u64, index: usize) -> u64 {
+        let frame = self.frames.get(((table - FRAMES_AT) / 0x1000) as usize).expect("a frame of the pool");
+        manager::fakes::word(frame, index)
+    }
+
     /// A machine with the project's manifests, on which nothing has started.
     #[must_use]
     pub fn new() -> Arc<Self> {
@@ -303,7 +330,7 @@ impl World {
         manager: impl FnOnce(&Pool, &mut Machine) -> Spmc,
     ) -> Arc<Self> {
         let frames = frames(32 * partitions);
-        let spmc = manager(&Pool::new(frames, 0xe18_0000), &mut machine);
+        let spmc = manager(&Pool::new(frames, FRAMES_AT), &mut machine);
         let registers = spmc.contexts().map(|(context, _)| (context, Watched::default())).collect();
         Arc::new(Self { spmc, contexts: Mutex::default(), registers, machine, frames })
     }

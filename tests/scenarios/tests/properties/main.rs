@@ -3,6 +3,7 @@
 mod chains;
 mod crowd;
 mod ledger;
+mod ownership;
 mod threads;
 mod traffic;
 

@@ -1,0 +1,21 @@
+//! Memory transactions at random: manager, a simple account of pages, and a walk of the tables agree after each step, and
+//! a refused step changes nothing.
+
+use proptest::prelude::*;
+use scenarios::World;
+use scenarios::ownership::{Run, Step};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn manager_account_and_tables_agree_on_who_has_which_page(
+        steps in prop::collection::vec(any::<[u8; 8]>(), 1..120),
+    ) {
+        let mut run = Run::new(World::booted());
+        for bytes in steps {
+            run.step(Step::decode(bytes));
+        }
+        run.end();
+    }
+}
