@@ -10,11 +10,11 @@ proptest! {
 
     #[test]
     fn manager_account_and_tables_agree_on_who_has_which_page(
-        steps in prop::collection::vec(any::<[u8; 8]>(), 1..120),
+        steps in prop::collection::vec(any::<[u8; 16]>().prop_map(Step::decode), 1..200),
     ) {
         let mut run = Run::new(World::booted());
-        for bytes in steps {
-            run.step(Step::decode(bytes));
+        for step in steps {
+            run.step(&step);
         }
         run.end();
     }
