@@ -106,7 +106,9 @@ fn have(
     if owner.has_ended() {
         return Err(FfaError::Denied.into());
     }
-    if transaction.retrieved == 0 {
+    // Who is giving it back has no access any more, and what was there is not for the next one.
+    let has_access = |one: Borrower| matches!(one.stage, Stage::Retrieving(_) | Stage::Retrieved);
+    if transaction.wiping.is_some() && !transaction.borrowers(&sent.store).any(has_access) {
         let progress = wipe(job, transaction, &sent.store, is_sliced)?;
         if progress != Progress::Done {
             if is_sliced {
@@ -131,6 +133,8 @@ fn have(
         }
     }
     transaction.retrieved += 1;
+    // Whoever was having it back comes too late, and is not told to go on with that later.
+    transaction.is_awaited = false;
     if transaction.wiping.is_some() {
         // It is somebody's again before all was zeroed.
         transaction.wiping = Some(Wiping::START);
