@@ -3,7 +3,7 @@
 use manager::hardware::Memory;
 use manager::memory::page::Pa;
 
-use super::model::{Kind, Offer, Request, pages};
+use super::model::{Haste, Kind, Offer, Paused, Request, pages};
 use super::step::Step;
 use super::{Run, VM, is_normal, number};
 use crate::sharing::{NX, RO, RW, Region, X, relinquishing};
@@ -14,6 +14,8 @@ const BYPASS: u32 = 1 << 10;
 /// Flags of a retrieve request: zeroed before, and when it is given back.
 const ZERO: u32 = 1 << 0;
 const ZERO_AFTER: u32 = 1 << 2;
+/// Flag of calls that take long: it may be paused.
+const TIME_SLICE: u32 = 1 << 1;
 /// What a call that needs buffers may be refused with where there are none.
 const NO_BUFFERS: [u64; 3] = [code::INVALID, code::DENIED, code::BUSY];
 
@@ -130,21 +132,64 @@ impl Run {
         is_done
     }
 
-    pub(super) fn retrieve(&mut self, by: u64, which: u8, mut request: Request, all: bool, odd: u8) -> bool {
-        let Some(which) = self.model.pick(which) else { return false };
+    /// The call about this transaction goes on until it is done, or is left. Whether it is left.
+    fn go_on(&mut self, which: usize, haste: Haste) -> bool {
+        let handle = self.model.handle(which);
+        let [low, high] = [handle & 0xFFFF_FFFF, handle >> 32];
+        while self.pe.low()[0] == id::MEM_OP_PAUSE {
+            assert_ne!(haste, Haste::AtOnce, "nobody allowed it");
+            assert_eq!(self.pe.low(), [id::MEM_OP_PAUSE, low, high, 0, 0, 0, 0, 0]);
+            if haste == Haste::Left {
+                return true;
+            }
+            self.pe.act(&[id::MEM_OP_RESUME, low, high]);
+        }
+        false
+    }
+
+    /// Somebody goes on with what it was told to resume.
+    pub(super) fn resume(&mut self, by: u64, which: u8, haste: Haste) -> bool {
+        let Some(which) = self.model.pick_paused(by, which).filter(|_| self.be(by)) else { return false };
+        let handle = self.model.handle(which);
+        self.pe.act(&[id::MEM_OP_RESUME, handle & 0xFFFF_FFFF, handle >> 32]);
+        match self.model.paused(by, which) {
+            Paused::Nothing => self.judge(id::SUCCESS, &[code::INVALID]),
+            Paused::Retrieval(request) => {
+                // What was agreed on then is not agreed on anew.
+                let anew = Request { zero: false, zero_after: false, ..request };
+                let refusals = self.model.refusals_of_retrieval(by, which, anew);
+                self.retrieved(by, which, request, haste, &refusals)
+            }
+            Paused::Return => self.relinquished(by, which, false, haste, &[]),
+            Paused::Reclaim => {
+                let refusals = self.model.refusals_of_reclaim(by, which, false);
+                self.reclaimed(which, false, haste, &refusals)
+            }
+        }
+    }
+
+    pub(super) fn retrieve(
+        &mut self,
+        by: u64,
+        which: u8,
+        mut request: Request,
+        (all, odd): (bool, u8),
+        haste: Haste,
+    ) -> bool {
+        let Some(which) = self.model.pick_offered(by, which) else { return false };
         if self.model.offer(which).is_some_and(|offer| offer.kind == Kind::Donate) {
             // It is not to be given back.
             request.zero_after = false;
         }
-        self.ask(by, which, request, all, odd)
+        self.ask(by, which, request, (all, odd), haste)
     }
 
     /// A sound request.
     pub(super) fn retrieve_this(&mut self, by: u64, which: usize, request: Request) -> bool {
-        self.ask(by, which, request, true, Step::ODD)
+        self.ask(by, which, request, (true, Step::ODD), Haste::AtOnce)
     }
 
-    fn ask(&mut self, by: u64, which: usize, request: Request, all: bool, odd: u8) -> bool {
+    fn ask(&mut self, by: u64, which: usize, request: Request, (all, odd): (bool, u8), haste: Haste) -> bool {
         if !self.be(by) {
             return false;
         }
@@ -160,7 +205,9 @@ impl Run {
         } else if several {
             region.flags |= BYPASS;
         }
-        region.flags |= if request.zero { ZERO } else { 0 } | if request.zero_after { ZERO_AFTER } else { 0 };
+        region.flags |= if request.zero { ZERO } else { 0 }
+            | if request.zero_after { ZERO_AFTER } else { 0 }
+            | slices(haste);
         let refusals = if odd < Step::ODD {
             spoil(&mut region, by, odd);
             vec![code::INVALID, code::DENIED]
@@ -171,7 +218,16 @@ impl Run {
         let refusals = self.say(by, &bytes, refusals);
         let length = bytes.len() as u64;
         self.pe.act(&[id::MEM_RETRIEVE_REQ, length, length]);
-        let is_done = self.judge(id::MEM_RETRIEVE_RESP, &refusals);
+        self.retrieved(by, which, request, haste, &refusals)
+    }
+
+    fn retrieved(&mut self, by: u64, which: usize, request: Request, haste: Haste, refusals: &[u64]) -> bool {
+        if self.go_on(which, haste) {
+            assert_eq!(refusals, []);
+            self.model.pause_retrieval(by, which, request);
+            return true;
+        }
+        let is_done = self.judge(id::MEM_RETRIEVE_RESP, refusals);
         if is_done {
             self.read_response(by, which);
             let offer = self.model.offer(which).cloned();
@@ -203,37 +259,67 @@ impl Run {
         self.pe.done(&[id::RX_RELEASE]);
     }
 
-    pub(super) fn relinquish(&mut self, by: u64, which: u8, zero: bool) -> bool {
-        let Some(which) = self.model.pick(which) else { return false };
-        self.relinquish_this(by, which, zero)
+    pub(super) fn relinquish(&mut self, by: u64, which: u8, zero: bool, haste: Haste) -> bool {
+        let Some(which) = self.model.pick_borrowed(by, which) else { return false };
+        self.give_back(by, which, zero, haste)
     }
 
-    pub(super) fn relinquish_this(&mut self, by: u64, which: usize, zero: bool) -> bool {
+    pub(super) fn relinquish_this(&mut self, by: u64, which: usize) -> bool {
+        self.give_back(by, which, false, Haste::AtOnce)
+    }
+
+    fn give_back(&mut self, by: u64, which: usize, zero: bool, haste: Haste) -> bool {
         if !self.be(by) {
             return false;
         }
         let refusals = self.model.refusals_of_return(by, which, zero);
-        let said = relinquishing(self.model.handle(which), u32::from(zero), by);
+        let said = relinquishing(self.model.handle(which), u32::from(zero) | slices(haste), by);
         let refusals = self.say(by, &said, refusals);
         self.pe.act(&[id::MEM_RELINQUISH]);
-        let is_done = self.judge(id::SUCCESS, &refusals);
+        self.relinquished(by, which, zero, haste, &refusals)
+    }
+
+    fn relinquished(&mut self, by: u64, which: usize, zero: bool, haste: Haste, refusals: &[u64]) -> bool {
+        if self.go_on(which, haste) {
+            assert_eq!(refusals, []);
+            self.model.pause_return(by, which, zero);
+            return true;
+        }
+        let is_done = self.judge(id::SUCCESS, refusals);
         if is_done {
             self.model.relinquish(by, which, zero);
         }
         is_done
     }
 
-    pub(super) fn reclaim(&mut self, by: u64, which: u8, zero: bool) -> bool {
-        let Some(which) = self.model.pick(which) else { return false };
-        self.reclaim_this(by, which, zero)
+    pub(super) fn reclaim(&mut self, by: u64, which: u8, zero: bool, haste: Haste) -> bool {
+        let Some(which) = self.model.pick_own(by, which) else { return false };
+        // While it has access yet, nothing is to be seen of how it goes.
+        let haste = if self.model.is_complete(which) { haste } else { Haste::AtOnce };
+        self.have_back(by, which, zero, haste)
     }
 
-    pub(super) fn reclaim_this(&mut self, by: u64, which: usize, zero: bool) -> bool {
+    pub(super) fn reclaim_this(&mut self, by: u64, which: usize) -> bool {
+        self.have_back(by, which, false, Haste::AtOnce)
+    }
+
+    fn have_back(&mut self, by: u64, which: usize, zero: bool, haste: Haste) -> bool {
         if !self.be(by) {
             return false;
         }
-        self.pe.act(&Pe::reclaiming(self.model.handle(which), zero.into()));
-        let is_done = self.judge(id::SUCCESS, &self.model.refusals_of_reclaim(by, which, zero));
+        let flags = u32::from(zero) | slices(haste);
+        self.pe.act(&Pe::reclaiming(self.model.handle(which), flags.into()));
+        let refusals = self.model.refusals_of_reclaim(by, which, zero);
+        self.reclaimed(which, zero, haste, &refusals)
+    }
+
+    fn reclaimed(&mut self, which: usize, zero: bool, haste: Haste, refusals: &[u64]) -> bool {
+        if self.go_on(which, haste) {
+            assert_eq!(refusals, []);
+            self.model.pause_reclaim(which, zero);
+            return true;
+        }
+        let is_done = self.judge(id::SUCCESS, refusals);
         if is_done {
             self.model.reclaim(which, zero);
         }
@@ -242,7 +328,7 @@ impl Run {
 
     /// The hypervisor asks what was sent; nothing changes by that.
     pub(super) fn show(&mut self, which: u8) -> bool {
-        let Some(which) = self.model.pick(which) else { return false };
+        let Some(which) = self.model.pick_own(0, which) else { return false };
         self.be(0);
         let handle = self.model.handle(which);
         let region = Region { handle, tag: 0, receivers: Vec::new(), ..Region::new(0, 0, 0, &[]) };
@@ -289,6 +375,11 @@ impl Run {
         self.pe.map(1);
         self.model.map(by, Some((self.pe.tx().address, self.pe.rx().address)));
     }
+}
+
+/// The flag of a call that may be paused.
+fn slices(haste: Haste) -> u32 {
+    if haste == Haste::AtOnce { 0 } else { TIME_SLICE }
 }
 
 /// Who has buffers can have no others; pages that overlap can never be buffers.

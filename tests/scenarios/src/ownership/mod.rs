@@ -17,13 +17,15 @@ pub use step::Step;
 /// A VM of the Normal world.
 const VM: u64 = 7;
 /// Pages of each owner.
-const EACH: u64 = 16;
+const EACH: u64 = 24;
 /// Where the Normal world's, `echo`'s and `relay`'s are: the last ones of each.
 const PLACES: [u64; 3] = [
     0x1_0000_0000 - EACH * 0x1000,
     ECHO_MEMORY + PARTITION_MEMORY - EACH * 0x1000,
     RELAY_MEMORY + PARTITION_MEMORY - EACH * 0x1000,
 ];
+/// Where as much memory is of which the Normal world sends much at a time.
+const MUCH: u64 = PLACES[0] - EACH * 0x1000;
 /// Which byte of each page is looked at: behind what is in buffers.
 const SAMPLE: u64 = 0xFF8;
 
@@ -35,8 +37,6 @@ pub struct Run {
     rest: [Option<(usize, Vec<u8>)>; 3],
     /// What was written last.
     written: u8,
-    /// Steps that were done, and all of them.
-    done: (usize, usize),
 }
 
 /// The number of an endpoint.
@@ -50,7 +50,7 @@ const fn number(who: u64) -> usize {
 
 /// All pages, and whose they are at first.
 fn owned() -> impl Iterator<Item = (u64, u64)> {
-    let owners = PLACES.into_iter().zip([0, ECHO, RELAY]);
+    let owners = PLACES.into_iter().zip([0, ECHO, RELAY]).chain([(MUCH, 0)]);
     owners.flat_map(|(place, owner)| (0..EACH).map(move |page| (place + page * 0x1000, owner)))
 }
 
@@ -78,7 +78,7 @@ impl Run {
                 pe.call(&[id::MSG_WAIT]);
             }
         }
-        let mut run = Self { pe, model, rest: [const { None }; 3], written: 0, done: (0, 0) };
+        let mut run = Self { pe, model, rest: [const { None }; 3], written: 0 };
         run.compare();
         run
     }
@@ -92,11 +92,12 @@ impl Run {
         let is_done = match step {
             Step::Offer { by, offer, half } => self.offer(*by, offer, *half && offer.ranges.len() > 1),
             Step::Rest { by, odd } => self.rest(*by, *odd),
-            Step::Retrieve { by, which, request, all, odd } => {
-                self.retrieve(*by, *which, *request, *all, *odd)
+            Step::Retrieve { by, which, request, said, haste } => {
+                self.retrieve(*by, *which, *request, *said, *haste)
             }
-            Step::Relinquish { by, which, zero } => self.relinquish(*by, *which, *zero),
-            Step::Reclaim { by, which, zero } => self.reclaim(*by, *which, *zero),
+            Step::Relinquish { by, which, zero, haste } => self.relinquish(*by, *which, *zero, *haste),
+            Step::Reclaim { by, which, zero, haste } => self.reclaim(*by, *which, *zero, *haste),
+            Step::Resume { by, which, haste } => self.resume(*by, *which, *haste),
             Step::Show { which } => self.show(*which),
             Step::Buffers { by, tx, rx, keep } => self.buffers(*by, (*tx, *rx), *keep),
             Step::Write { by, page } => self.write(*by, *page),
@@ -104,13 +105,6 @@ impl Run {
         };
         self.compare();
         assert!(is_done || self.seen() == before, "{step:x?}: a refused step changes nothing");
-        self.done = (self.done.0 + usize::from(is_done), self.done.1 + 1);
-    }
-
-    /// Steps that were done, and all of them.
-    #[must_use]
-    pub const fn done(&self) -> (usize, usize) {
-        self.done
     }
 
     /// Everybody gives back and has back what can be, has all that it owns for itself, and can lend it.
@@ -123,10 +117,10 @@ impl Run {
         }
         for which in 0..self.model.count() {
             for borrower in self.model.borrowers(which) {
-                assert!(self.relinquish_this(borrower, which, false), "what a borrower has it gives back");
+                assert!(self.relinquish_this(borrower, which), "what a borrower has it gives back");
             }
             if let Some(owner) = self.model.owner(which).filter(|owner| !self.model.has_ended(*owner)) {
-                assert!(self.reclaim_this(owner, which, false), "what nobody has its owner has back");
+                assert!(self.reclaim_this(owner, which), "what nobody has its owner has back");
             }
         }
         self.compare();
@@ -151,7 +145,7 @@ impl Run {
         let request = Request { want: 0, execute: false, zero: false, zero_after: false };
         assert!(self.retrieve_this(to, which, request), "all of it is retrieved");
         self.compare();
-        assert!(self.relinquish_this(to, which, false) && self.reclaim_this(owner, which, false));
+        assert!(self.relinquish_this(to, which) && self.reclaim_this(owner, which));
         self.compare();
     }
 
@@ -212,4 +206,4 @@ impl Run {
     }
 }
 
-const _: () = assert!(PLACES[0] >= NORMAL_MEMORY);
+const _: () = assert!(MUCH >= NORMAL_MEMORY);

@@ -1,10 +1,12 @@
 //! A simple account of who owns and has which page, written from the specification of memory management (DEN0140): a map
 //! of pages, a list of transactions, and who has which pages as buffers.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::VM;
-use crate::{ECHO, NORMAL_MEMORY, RELAY, code};
+use crate::{ECHO, NORMAL_MEMORY, RELAY};
 
 /// How memory is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,23 @@ pub struct Request {
 /// Whether a page may be written and executed.
 pub type Rights = (bool, bool);
 
+/// What somebody was told to go on with.
+#[derive(Clone, Copy, Debug)]
+pub enum Paused {
+    Nothing,
+    Retrieval(Request),
+    Return,
+    Reclaim,
+}
+
+/// How a call is made that takes long: whether it may be paused, and is left then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    AtOnce,
+    InSlices,
+    Left,
+}
+
 /// What its owner does with a page.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Used {
@@ -63,8 +82,12 @@ struct Transaction {
     offer: Offer,
     /// Ranges that have arrived.
     shown: usize,
-    /// Who has it, what it may do, and whether it wants it zeroed when it gives it back.
-    has: BTreeMap<u64, (Rights, bool)>,
+    /// Who has it, what it may do, nothing while it gives it back, and whether it wants it zeroed then.
+    has: BTreeMap<u64, (Option<Rights>, bool)>,
+    /// Who has asked for it and was told to resume.
+    asked: BTreeMap<u64, Request>,
+    /// Whether its owner was told to resume having it back.
+    awaited: bool,
     /// Who has it or had it.
     had: BTreeSet<u64>,
     /// Whether it is to be zeroed when nobody has it any more.
@@ -80,9 +103,21 @@ impl Transaction {
         self.offer.ranges[..self.shown].iter().flat_map(|range| pages(*range)).collect()
     }
 
+    /// What `by` is to go on with.
+    fn paused(&self, by: u64) -> Paused {
+        match (self.has.get(&by), self.asked.get(&by)) {
+            _ if self.owner == by && self.awaited => Paused::Reclaim,
+            _ if self.owner == by => Paused::Nothing,
+            (Some((None, _)), _) => Paused::Return,
+            (_, Some(request)) => Paused::Retrieval(*request),
+            _ => Paused::Nothing,
+        }
+    }
+
     /// Somebody has it no more.
     fn leave(&mut self, who: u64, zero: bool) {
         let zero_after = self.has.remove(&who).is_some_and(|(_, zero_after)| zero_after);
+        self.asked.remove(&who);
         self.zero_later |= zero || zero_after;
     }
 }
@@ -137,13 +172,35 @@ impl Model {
         all.filter(|one| !self.has_ended(one.owner)).count()
     }
 
-    /// A transaction, mostly one that is not over.
-    pub fn pick(&self, which: u8) -> Option<usize> {
-        let live: Vec<_> = (0..self.sent.len()).filter(|which| self.get(*which).is_some()).collect();
+    /// A transaction, mostly one of those that are meant.
+    fn pick(&self, which: u8, is_meant: impl Fn(&Transaction) -> bool) -> Option<usize> {
+        let is_live = |which: &usize| self.get(*which).is_some_and(&is_meant);
+        let live: Vec<_> = (0..self.sent.len()).filter(is_live).collect();
         match usize::from(which).checked_rem(live.len()) {
-            Some(place) if which < 224 => Some(live[place]),
+            Some(place) if which < 208 => Some(live[place]),
             _ => usize::from(which).checked_rem(self.sent.len()),
         }
+    }
+
+    /// A transaction, mostly one that `by` may retrieve.
+    pub fn pick_offered(&self, by: u64, which: u8) -> Option<usize> {
+        let is_receiver = |one: &Transaction| one.offer.to.iter().any(|(to, _)| *to == by);
+        self.pick(which, |one| is_receiver(one) && !one.has.contains_key(&by))
+    }
+
+    /// A transaction, mostly one that `by` has.
+    pub fn pick_borrowed(&self, by: u64, which: u8) -> Option<usize> {
+        self.pick(which, |one| one.has.contains_key(&by))
+    }
+
+    /// A transaction, mostly one of `by`.
+    pub fn pick_own(&self, by: u64, which: u8) -> Option<usize> {
+        self.pick(which, |one| one.owner == by)
+    }
+
+    /// A transaction, mostly one that `by` is to go on with.
+    pub fn pick_paused(&self, by: u64, which: u8) -> Option<usize> {
+        self.pick(which, |one| !matches!(one.paused(by), Paused::Nothing))
     }
 
     fn get(&self, which: usize) -> Option<&Transaction> {
@@ -176,7 +233,7 @@ impl Model {
             Some(one) if owner == who => {
                 (one.offer.kind == Kind::Share || !one.is_complete()).then_some(rights)
             }
-            Some(one) => one.has.get(&who).map(|(rights, _)| *rights),
+            Some(one) => one.has.get(&who)?.0,
         }
     }
 
@@ -201,63 +258,21 @@ impl Model {
         self.pages.iter_mut().filter(|(page, _)| all.contains(page)).for_each(|(_, page)| page.content = 0);
     }
 
-    /// Why `by` may not send this, of which so many ranges are shown.
-    pub fn refusals(&self, by: u64, offer: &Offer, shown: usize) -> Vec<u64> {
-        let mut codes = Vec::new();
-        let to: Vec<u64> = offer.to.iter().map(|(to, _)| *to).collect();
-        let is_twice = to.len() == 2 && to[0] == to[1];
-        let is_odd = is_twice || to.contains(&offer.sender) || offer.kind == Kind::Donate && to.len() != 1;
-        if is_odd || offer.kind == Kind::Share && offer.zero {
-            codes.push(code::INVALID);
-        }
-        if offer.ranges.iter().all(|(_, count)| *count == 0) {
-            codes.push(code::INVALID);
-        }
-        if if by == 0 { is_partition(offer.sender) } else { offer.sender != by } {
-            codes.push(code::DENIED);
-        }
-        if by != 0 && to.iter().any(|to| !is_partition(*to)) || !to.iter().any(|to| is_partition(*to)) {
-            codes.push(code::DENIED);
-        }
-        if to.iter().any(|to| self.has_ended(*to)) {
-            codes.push(code::ABORTED);
-        }
-        codes.extend(self.unfit(by, offer, 0..shown));
-        codes
-    }
-
-    /// Why these of the offer's ranges cannot be sent: all pages must be the sender's, alike, and fit for all that is to
-    /// be done with them.
-    fn unfit(&self, by: u64, offer: &Offer, which: std::ops::Range<usize>) -> Vec<u64> {
-        let is_written = offer.kind == Kind::Donate || offer.zero || offer.to.iter().any(|(_, write)| *write);
-        let alike = |page: u64| self.pages.get(&page).map(|one| (one.rights, is_normal(page)));
-        let first = pages(offer.ranges[0]).next().and_then(alike);
-        let mut seen = BTreeSet::new();
-        let mut codes = Vec::new();
-        for range in &offer.ranges[which] {
-            // Nothing, or where no address is.
-            if pages(*range).next().is_none() || range.0 >> 48 != 0 {
-                codes.push(code::INVALID);
-            }
-            let is_fit = |page: u64| {
-                let is_free =
-                    self.pages.get(&page).is_some_and(|one| one.owner == by && one.used == Used::Not);
-                let is_enough = alike(page).is_some_and(|((write, _), _)| write || !is_written);
-                is_free && is_enough && alike(page) == first && seen.insert(page)
-            };
-            if !pages(*range).all(is_fit) {
-                codes.push(code::DENIED);
-            }
-        }
-        codes
-    }
-
     /// It is sent, as far as it is shown.
     pub fn send(&mut self, by: u64, offer: &Offer, shown: usize, handle: u64) -> usize {
         assert!(self.sent.iter().all(|(known, _)| *known != handle), "a handle is of one transaction");
         let offer = offer.clone();
-        let (has, had) = (BTreeMap::new(), BTreeSet::new());
-        self.sent.push((handle, Some(Transaction { owner: by, offer, shown, has, had, zero_later: false })));
+        let one = Transaction {
+            owner: by,
+            offer,
+            shown,
+            has: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            awaited: false,
+            had: BTreeSet::new(),
+            zero_later: false,
+        };
+        self.sent.push((handle, Some(one)));
         self.arrive(self.sent.len() - 1);
         self.sent.len() - 1
     }
@@ -272,11 +287,6 @@ impl Model {
         if is_zeroed {
             self.zero(which);
         }
-    }
-
-    pub fn refusals_of_rest(&self, which: usize) -> Vec<u64> {
-        let Some(one) = self.get(which) else { return vec![code::INVALID] };
-        self.unfit(one.owner, &one.offer, one.shown..one.offer.ranges.len())
     }
 
     /// All of it has arrived.
@@ -295,43 +305,14 @@ impl Model {
         }
     }
 
-    /// What a receiver gets that asks for this; nothing if it asks for more than there is.
-    fn granted(by: u64, one: &Transaction, request: Request) -> Option<Rights> {
-        let Offer { kind, to, ranges, .. } = &one.offer;
-        let write = to.iter().find(|(to, _)| *to == by)?.1 || *kind == Kind::Donate;
-        let may_execute = *kind != Kind::Share && to.len() == 1 && !is_normal(ranges[0].0);
-        if request.want == 2 && !write || request.execute && !may_execute {
-            return None;
-        }
-        Some((write && request.want != 1, request.execute))
-    }
-
-    pub fn refusals_of_retrieval(&self, by: u64, which: usize, request: Request) -> Vec<u64> {
-        let Some(one) = self.get(which) else { return vec![code::INVALID] };
-        if !one.is_complete() || one.offer.to.iter().all(|(to, _)| *to != by) {
-            return vec![code::INVALID];
-        }
-        let mut codes = Vec::new();
-        let granted = Self::granted(by, one, request);
-        if one.has.contains_key(&by) || self.has_ended(one.owner) || granted.is_none() {
-            codes.push(code::DENIED);
-        }
-        let is_zeroed = request.zero || request.zero_after;
-        if is_zeroed && one.offer.kind == Kind::Share || request.zero && one.had.contains(&by) {
-            codes.push(code::INVALID);
-        }
-        let is_unknown = request.zero && !one.offer.zero;
-        if is_unknown || is_zeroed && granted.is_some_and(|(write, _)| !write) {
-            codes.push(code::DENIED);
-        }
-        codes
-    }
-
     pub fn retrieve(&mut self, by: u64, which: usize, request: Request) {
         let Some(one) = &mut self.sent[which].1 else { return };
         let Some(rights) = Self::granted(by, one, request) else { return };
-        one.has.insert(by, (rights, request.zero_after));
+        one.has.insert(by, (Some(rights), request.zero_after));
         one.had.insert(by);
+        one.asked.remove(&by);
+        // Having it back was in vain.
+        one.awaited = false;
         if one.offer.kind == Kind::Donate {
             let all = one.pages();
             self.drop(which);
@@ -341,16 +322,40 @@ impl Model {
         }
     }
 
-    pub fn refusals_of_return(&self, by: u64, which: usize, zero: bool) -> Vec<u64> {
-        let one = self.get(which);
-        let Some((one, (rights, _))) = one.and_then(|one| Some((one, one.has.get(&by)?))) else {
-            return vec![code::INVALID];
-        };
-        match zero {
-            true if one.offer.kind == Kind::Share => vec![code::INVALID],
-            true if !rights.0 => vec![code::DENIED],
-            _ => Vec::new(),
+    /// It is to go on with what it has asked for.
+    pub fn pause_retrieval(&mut self, by: u64, which: usize, request: Request) {
+        if let Some(one) = &mut self.sent[which].1 {
+            one.asked.insert(by, request);
         }
+    }
+
+    /// It is to go on with giving it back; by now it has no access. Who gets it next finds nothing of what was there,
+    /// unless somebody has it all the time.
+    pub fn pause_return(&mut self, by: u64, which: usize, zero: bool) {
+        let Some(one) = &mut self.sent[which].1 else { return };
+        let zero_after = one.has.get(&by).is_some_and(|(_, zero_after)| *zero_after);
+        one.zero_later |= zero || zero_after;
+        one.has.insert(by, (None, false));
+        self.settle();
+    }
+
+    /// Its owner is to go on with having it back.
+    pub fn pause_reclaim(&mut self, which: usize, zero: bool) {
+        if zero {
+            self.zero(which);
+        }
+        if let Some(one) = &mut self.sent[which].1 {
+            one.awaited = true;
+        }
+    }
+
+    /// What `by` is to go on with.
+    pub fn paused(&self, by: u64, which: usize) -> Paused {
+        self.get(which).map_or(Paused::Nothing, |one| one.paused(by))
+    }
+
+    pub fn is_complete(&self, which: usize) -> bool {
+        self.get(which).is_some_and(Transaction::is_complete)
     }
 
     pub fn relinquish(&mut self, by: u64, which: usize, zero: bool) {
@@ -360,19 +365,6 @@ impl Model {
         self.settle();
     }
 
-    pub fn refusals_of_reclaim(&self, by: u64, which: usize, zero: bool) -> Vec<u64> {
-        let Some(one) = self.get(which).filter(|one| one.owner == by) else { return vec![code::INVALID] };
-        let mut codes = Vec::new();
-        if zero && one.offer.kind == Kind::Share {
-            codes.push(code::INVALID);
-        }
-        let is_read_only = one.pages().iter().any(|page| !self.pages[page].rights.0);
-        if !one.has.is_empty() || zero && is_read_only {
-            codes.push(code::DENIED);
-        }
-        codes
-    }
-
     pub fn reclaim(&mut self, which: usize, zero: bool) {
         if zero {
             self.zero(which);
@@ -380,30 +372,8 @@ impl Model {
         self.drop(which);
     }
 
-    /// Why a hypervisor is not shown a transaction.
-    pub fn refusals_of_show(&self, which: usize) -> Vec<u64> {
-        let shown = self.get(which).filter(|one| one.is_complete() && one.owner == 0);
-        if shown.is_some() { Vec::new() } else { vec![code::INVALID] }
-    }
-
     pub fn buffers(&self, who: u64) -> Option<(u64, u64)> {
         self.buffers.get(&who).copied()
-    }
-
-    /// Why these pages, one each, cannot be TX and RX.
-    pub fn refusals_of_buffers(&self, who: u64, (tx, rx): (u64, u64)) -> Vec<u64> {
-        let mut codes = Vec::new();
-        if tx == rx {
-            codes.push(code::INVALID);
-        }
-        let is_fit = |page: u64, is_written: bool| {
-            let page: &Page = &self.pages[&page];
-            page.owner == who && page.used == Used::Not && (page.rights.0 || !is_written)
-        };
-        if !is_fit(tx, true) || !is_fit(rx, false) {
-            codes.push(code::DENIED);
-        }
-        codes
     }
 
     /// The buffers are there from now on, which may be none.
@@ -423,15 +393,18 @@ impl Model {
         self.settle();
     }
 
-    /// What nobody has any more is zeroed, where somebody wanted that, and sent no more, if its owner has ended.
+    /// What nobody can use any more is zeroed, where somebody wanted that, and sent no more, if its owner has ended.
     fn settle(&mut self) {
         for which in 0..self.sent.len() {
-            let Some(one) = self.sent[which].1.as_mut().filter(|one| one.has.is_empty()) else { continue };
-            let (owner, is_zeroed) = (one.owner, std::mem::take(&mut one.zero_later));
-            if is_zeroed {
+            let Some(one) = self.sent[which].1.as_mut() else { continue };
+            if one.has.values().any(|(rights, _)| rights.is_some()) {
+                continue;
+            }
+            let (owner, is_left) = (one.owner, one.has.is_empty());
+            if std::mem::take(&mut one.zero_later) {
                 self.zero(which);
             }
-            if self.has_ended(owner) {
+            if is_left && self.has_ended(owner) {
                 self.drop(which);
             }
         }

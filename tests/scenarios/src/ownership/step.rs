@@ -1,7 +1,7 @@
 //! What happens next, as bytes stand for it.
 
-use super::model::{Kind, Offer, Request};
-use super::{EACH, PLACES, VM};
+use super::model::{Haste, Kind, Offer, Request};
+use super::{EACH, MUCH, PLACES, VM};
 use crate::{ECHO, RELAY};
 
 /// What happens next. A transaction is one of those that there were.
@@ -31,10 +31,10 @@ pub enum Step {
         which: u8,
         /// What it asks for.
         request: Request,
-        /// Whether it names all receivers.
-        all: bool,
-        /// What is wrong with it, if it is less than [`Step::ODD`].
-        odd: u8,
+        /// Whether it names all receivers, and what is wrong with it, if that is less than [`Step::ODD`].
+        said: (bool, u8),
+        /// Whether it may be paused.
+        haste: Haste,
     },
     /// It gives it back, perhaps zeroed.
     Relinquish {
@@ -44,6 +44,8 @@ pub enum Step {
         which: u8,
         /// Whether it is zeroed.
         zero: bool,
+        /// Whether that may be paused.
+        haste: Haste,
     },
     /// Somebody has it back, perhaps zeroed.
     Reclaim {
@@ -53,6 +55,17 @@ pub enum Step {
         which: u8,
         /// Whether it is zeroed.
         zero: bool,
+        /// Whether that may be paused.
+        haste: Haste,
+    },
+    /// Somebody goes on with what was paused.
+    Resume {
+        /// Who.
+        by: u64,
+        /// Which.
+        which: u8,
+        /// Whether it is left again.
+        haste: Haste,
     },
     /// A hypervisor wants to know what was sent.
     Show {
@@ -97,6 +110,15 @@ const fn partition(number: u8) -> u64 {
     [ECHO, RELAY][number as usize % 2]
 }
 
+/// How a call that takes long is made.
+const fn haste(number: u8) -> Haste {
+    match number % 8 {
+        0 => Haste::InSlices,
+        1..4 => Haste::Left,
+        _ => Haste::AtOnce,
+    }
+}
+
 /// A page: mostly one that was this endpoint's at first.
 const fn page(by: u8, number: u8) -> u64 {
     let place = if number < 192 { by % 3 } else { number % 3 };
@@ -106,7 +128,7 @@ const fn page(by: u8, number: u8) -> u64 {
 /// A range that begins there, mostly a small one; now and then one that cannot be.
 const fn range(by: u8, number: u8, size: u8) -> (u64, u32) {
     const SIZES: [u32; 32] =
-        [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 6, 8, 12, 16, 0];
+        [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 5, 6, 8, 12, 17, 20, 24, 0];
     let count = SIZES[size as usize % 32];
     match size {
         0xFC => (page(by, number) + 0x800, count),
@@ -138,14 +160,21 @@ impl Step {
                     zero: rest[0] & 15 == 0,
                     zero_after: rest[0] & 0x30 == 0,
                 },
-                all: rest[1] & 1 == 0,
-                odd: rest[2] >> 1,
+                said: (rest[1] & 1 == 0, rest[2] >> 1),
+                haste: haste(rest[3]),
             },
-            19..22 => Self::Relinquish { by: partition(a), which: b, zero: c & 3 == 0 },
-            22..26 => Self::Reclaim { by: who(a), which: b, zero: c & 3 == 0 },
+            19..22 => {
+                Self::Relinquish { by: partition(a), which: b, zero: c & 3 == 0, haste: haste(rest[0]) }
+            }
+            22..25 => Self::Reclaim { by: who(a), which: b, zero: c & 3 == 0, haste: haste(rest[0]) },
+            25 | 30 => Self::Resume {
+                by: who(a),
+                which: b,
+                haste: if c & 1 == 0 { Haste::Left } else { Haste::InSlices },
+            },
             26 => Self::Show { which: b },
             27 => Self::Buffers { by: who(a), tx: page(a, b), rx: page(a, c), keep: rest[0] & 15 == 0 },
-            28..31 => Self::Write { by: who(a), page: page(a, b) },
+            28 | 29 => Self::Write { by: who(a), page: page(a, b) },
             _ if b % 8 == 0 => Self::Fault { by: partition(a) },
             _ => Self::Write { by: partition(a), page: page(b, c) },
         }
@@ -171,11 +200,16 @@ impl Step {
         let receivers = if b & 0x30 == 0 { 2 } else { 1 };
         let ranges = [(first, first_size), (second, second_size), (third, third_size)];
         let ranges = ranges.map(|(number, size)| range(a, number, size));
+        // Much memory takes long to be zeroed.
+        let is_much = kind & 0xC0 == 0;
         let kind = [Kind::Share, Kind::Lend, Kind::Donate, Kind::Lend][usize::from(kind % 4)];
+        let much = (if a.is_multiple_of(3) { MUCH } else { page(a, 0) }, 17 + u32::from(first_size % 8));
+        let count = if is_much { 0 } else { count };
+        let ranges = if is_much { [much, much, much] } else { ranges };
         let offer = Offer {
             sender,
             kind,
-            zero: zero & 15 == 0 || kind != Kind::Share && zero & 3 == 0,
+            zero: zero & 15 == 0 || kind != Kind::Share && zero & if is_much { 1 } else { 3 } == 0,
             to: to[..receivers].to_vec(),
             ranges: ranges[..1 + usize::from(count % 3)].to_vec(),
         };
