@@ -31,6 +31,7 @@ mod send2;
 mod several_pes;
 mod sharing;
 mod sharing_details;
+mod sharing_fragments;
 mod sharing_paused;
 mod targets;
 mod timers;

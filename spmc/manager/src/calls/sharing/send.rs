@@ -62,16 +62,9 @@ fn begin(at: &mut Entry<'_>, kind: Kind, source: Source, total: u32) -> Result<(
         return Err(FfaError::InvalidParameters);
     }
     let owner = Owner::caller(job.caller);
-    let space = match owner {
-        Owner::Normal => Space::Normal,
-        // All of it lies where the first page does.
-        Owner::Partition(_) => {
-            let (address, _) = sharing::range(&source.read(job.hw, behind, RANGE_SIZE)?);
-            owner.space_of(held, address)
-        }
-    };
     let sent = owner.sent(job.spmc);
-    let (mut slot, mut held) = sent.begin(held, terms, space).ok_or(FfaError::NoMemory)?;
+    // Where a partition's memory lies, its first page says when it arrives.
+    let (mut slot, mut held) = sent.begin(held, terms, Space::Normal).ok_or(FfaError::NoMemory)?;
     let transaction = slot.transaction().ok_or(FfaError::Aborted)?;
     transaction.wiping = (transaction.terms.flags & ZERO != 0).then_some(Wiping::START);
     (transaction.total, transaction.received, transaction.announced) = (total, source.length, pages);
@@ -232,6 +225,9 @@ fn arrive(
             source.read_into(job.hw, place, &mut batch[..size])?;
         }
         let (address, pages) = sharing::range_at(&batch, next).ok_or(FfaError::InvalidParameters)?;
+        if transaction.range_count() == 0 {
+            transaction.space = owner.space_of(held, address);
+        }
         let range = PageRange::new(transaction.space, address, pages.into())
             .map_err(|_| FfaError::InvalidParameters)?;
         let total = transaction.pages.checked_add(pages).filter(|total| *total <= transaction.announced);
@@ -285,7 +281,12 @@ fn answer(job: &mut Job<'_, '_>, transaction: &Transaction) {
         abi::success_with_handle(job.frame, transaction.handle);
     } else {
         let (handle, received) = (transaction.handle, transaction.received);
-        abi::fragment(job.frame, FuncId::MemFragRx, handle, received, transaction.terms.sender);
+        // A hypervisor is told for which VM; a partition knows who it is.
+        let sender = match job.caller {
+            Caller::Normal => transaction.terms.sender,
+            Caller::Partition(..) => EndpointId::NORMAL,
+        };
+        abi::fragment(job.frame, FuncId::MemFragRx, handle, received, sender);
     }
 }
 
