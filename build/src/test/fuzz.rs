@@ -17,20 +17,20 @@ use crate::project;
 enum Extent {
     /// So many seconds.
     Seconds(u64),
-    /// So many executions; of the target [`STEP`], so many steps of the manager.
-    Amount { executions: u64, steps: u64 },
+    /// So many executions; of a target of [`COUNTED`], as many steps as stand there.
+    Amount { executions: u64 },
 }
 
 /// Seconds enough to meet every kind of input.
 const SMOKE: Extent = Extent::Seconds(15);
 /// Minutes for each target.
-const SOAK: Extent = Extent::Amount { executions: 10_000_000, steps: 200_000_000 };
+const SOAK: Extent = Extent::Amount { executions: 10_000_000 };
 
-/// The target that makes many steps of the manager in one execution; it counts them itself.
-const STEP: &str = "step";
+/// Targets that make many steps of the manager in one execution, and count them themselves; and how many are enough.
+const COUNTED: [(&str, u64); 2] = [("step", 200_000_000), ("memory", 10_000_000)];
 /// Bytes of the longest input: a list of changes to a manifest, a program of events. Longer ones only take longer.
 const LONGEST: usize = 512;
-const LONGEST_STEP: usize = 2048;
+const LONGEST_PROGRAM: usize = 2048;
 /// Targets that are fed at the same time.
 const AT_ONCE: usize = 2;
 
@@ -121,21 +121,22 @@ fn build() -> Result<()> {
 /// Feeds a target; how much it was, in words. What it found before, and the committed seeds, are where it begins.
 fn feed(target: &str, extent: Extent) -> Result<String> {
     let corpus = work().join("corpus").join(target);
+    let goal = COUNTED.iter().find(|(counted, _)| *counted == target).map(|(_, goal)| *goal);
     fs::create_dir_all(&corpus)?;
     let mut command = Command::new(work().join("build").join(HOST).join("release").join(target));
     command.arg(&corpus).args(Some(folder().join("seeds").join(target)).filter(|seeds| seeds.exists()));
-    command.arg(format!("-max_len={}", if target == STEP { LONGEST_STEP } else { LONGEST }));
+    command.arg(format!("-max_len={}", if goal.is_some() { LONGEST_PROGRAM } else { LONGEST }));
     command.arg(format!("-artifact_prefix={}/{target}-", work().display()));
     // Written by the target when it has made as many steps as it was asked for; libFuzzer ends then.
-    let steps = work().join("steps");
-    match extent {
-        Extent::Seconds(seconds) => command.arg(format!("-max_total_time={seconds}")),
-        Extent::Amount { steps: goal, .. } if target == STEP => {
+    let steps = work().join(format!("steps-{target}"));
+    match (extent, goal) {
+        (Extent::Seconds(seconds), _) => command.arg(format!("-max_total_time={seconds}")),
+        (Extent::Amount { .. }, Some(goal)) => {
             remove(&steps)?;
             command.env("STEPS_GOAL", goal.to_string()).env("STEPS_FILE", &steps);
             command.arg(format!("-stop_file={}", steps.display()))
         }
-        Extent::Amount { executions, .. } => command.arg(format!("-runs={executions}")),
+        (Extent::Amount { executions }, None) => command.arg(format!("-runs={executions}")),
     };
     let start = Instant::now();
     let output = command.output().with_context(|| target.to_owned())?;
@@ -144,14 +145,14 @@ fn feed(target: &str, extent: Extent) -> Result<String> {
     ensure!(output.status.success(), "{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
     let seconds = start.elapsed().as_secs().max(1);
     let executions = text.lines().find_map(executions).context("libFuzzer does not say what it did")?;
-    match extent {
-        Extent::Seconds(_) => {}
-        Extent::Amount { steps: goal, .. } if target == STEP => {
+    match (extent, goal) {
+        (Extent::Seconds(_), _) => {}
+        (Extent::Amount { .. }, Some(goal)) => {
             let made: u64 = fs::read_to_string(&steps).context("it did not come to its end")?.parse()?;
             ensure!(made >= goal, "{made} steps, not {goal}");
             return Ok(format!("{made} steps, {} a second", made / seconds));
         }
-        Extent::Amount { executions: goal, .. } => {
+        (Extent::Amount { executions: goal }, None) => {
             ensure!(executions >= goal, "{executions} executions, not {goal}");
         }
     }
@@ -181,7 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_have_a_target() {
-        assert!(targets().unwrap().iter().any(|target| target == STEP));
+    fn what_counts_its_steps_is_a_target() {
+        let targets = targets().unwrap();
+        assert!(COUNTED.iter().all(|(counted, _)| targets.iter().any(|target| target == counted)));
     }
 }

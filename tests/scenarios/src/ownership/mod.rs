@@ -37,6 +37,10 @@ pub struct Run {
     rest: [Option<(usize, Vec<u8>)>; 3],
     /// What was written last.
     written: u8,
+    /// The roots of the tables of `echo` and `relay`: secure, non-secure. They stay where they are.
+    roots: [[u64; 2]; 2],
+    /// What was seen of all pages after the last step.
+    seen: Vec<Seen>,
 }
 
 /// The number of an endpoint.
@@ -60,8 +64,8 @@ const fn sample(page: u64) -> Pa {
     if is_normal(page) { Pa::normal(address) } else { Pa::secure(address) }
 }
 
-/// Everything that can be seen of the pages: what both partitions find there in both spaces, and what they contain.
-type Seen = Vec<([walk::Found; 4], u8)>;
+/// What can be seen of a page: what both partitions find there in their secure and non-secure spaces, and what it contains.
+type Seen = ([[walk::Found; 2]; 2], u8);
 
 impl Run {
     /// A machine on which nothing has been sent.
@@ -78,7 +82,8 @@ impl Run {
                 pe.call(&[id::MSG_WAIT]);
             }
         }
-        let mut run = Self { pe, model, rest: [const { None }; 3], written: 0 };
+        let roots = [ECHO, RELAY].map(|one| pe.world.roots(one));
+        let mut run = Self { pe, model, rest: [const { None }; 3], written: 0, roots, seen: Vec::new() };
         run.compare();
         run
     }
@@ -88,7 +93,7 @@ impl Run {
     /// # Panics
     /// If they do not.
     pub fn step(&mut self, step: &Step) {
-        let before = self.seen();
+        let before = self.seen.clone();
         let is_done = match step {
             Step::Offer { by, offer, half } => self.offer(*by, offer, *half && offer.ranges.len() > 1),
             Step::Rest { by, odd } => self.rest(*by, *odd),
@@ -104,7 +109,7 @@ impl Run {
             Step::Fault { by } => self.fault(*by),
         };
         self.compare();
-        assert!(is_done || self.seen() == before, "{step:x?}: a refused step changes nothing");
+        assert!(is_done || self.seen == before, "{step:x?}: a refused step changes nothing");
     }
 
     /// Everybody gives back and has back what can be, has all that it owns for itself, and can lend it.
@@ -175,33 +180,21 @@ impl Run {
         byte[0]
     }
 
-    /// What the tables of a partition say of a page in its secure and its non-secure space.
-    fn found(&self, partition: u64, page: u64) -> [walk::Found; 2] {
-        walk::both(&self.pe.world, partition, page)
-    }
-
-    fn seen(&mut self) -> Seen {
-        let all = owned().map(|(page, _)| {
-            let ([a, b], [c, d]) = (self.found(ECHO, page), self.found(RELAY, page));
-            ([a, b, c, d], self.content(page))
-        });
-        all.collect()
-    }
-
-    /// The tables and the memory say what the account does.
+    /// Looks at all pages: the tables and the memory say what the account does.
     fn compare(&mut self) {
+        self.seen.clear();
         for (page, _) in owned() {
-            for one in [ECHO, RELAY] {
+            let found = self.roots.map(|roots| roots.map(|root| walk::page(&self.pe.world, root, page)));
+            let content = self.content(page);
+            for (one, found) in [ECHO, RELAY].into_iter().zip(found) {
                 let rights = self.model.rights(one, page);
                 let wanted = if is_normal(page) { [None, rights] } else { [rights, None] };
-                assert_eq!(self.found(one, page), wanted, "{page:#x} of {one:#x}: secure, non-secure");
+                assert_eq!(found, wanted, "{page:#x} of {one:#x}: secure, non-secure");
             }
-            let content = self.content(page);
             let expected = self.model.content(page);
-            assert!(
-                expected.is_none_or(|byte| byte == content),
-                "{page:#x} contains {content}, not {expected:?}"
-            );
+            let is_expected = expected.is_none_or(|byte| byte == content);
+            assert!(is_expected, "{page:#x} contains {content}, not {expected:?}");
+            self.seen.push((found, content));
         }
     }
 }

@@ -6,12 +6,8 @@ use crate::World;
 /// Whether a page may be written and executed; nothing where it cannot be read.
 pub type Found = Option<(bool, bool)>;
 
-/// What a partition finds at an address in its secure and its non-secure space.
-pub fn both(world: &World, partition: u64, ipa: u64) -> [Found; 2] {
-    world.roots(partition).map(|root| walk(world, root, ipa))
-}
-
-fn walk(world: &World, root: u64, ipa: u64) -> Found {
+/// What a partition finds at an address in the space of this root.
+pub fn page(world: &World, root: u64, ipa: u64) -> Found {
     let mut table = root;
     for shift in [39, 30, 21, 12] {
         let descriptor = world.descriptor(table, (ipa >> shift & 0x1FF) as usize);
