@@ -114,7 +114,7 @@ const fn partition(number: u8) -> u64 {
 const fn haste(number: u8) -> Haste {
     match number % 8 {
         0 => Haste::InSlices,
-        1..4 => Haste::Left,
+        1..5 => Haste::Left,
         _ => Haste::AtOnce,
     }
 }
@@ -164,7 +164,7 @@ impl Step {
                 haste: haste(rest[3]),
             },
             19..22 => {
-                Self::Relinquish { by: partition(a), which: b, zero: c & 3 == 0, haste: haste(rest[0]) }
+                Self::Relinquish { by: partition(a), which: b, zero: c & 1 == 0, haste: haste(rest[0]) }
             }
             22..25 => Self::Reclaim { by: who(a), which: b, zero: c & 3 == 0, haste: haste(rest[0]) },
             25 | 30 => Self::Resume {
@@ -206,11 +206,15 @@ impl Step {
         let much = (if a.is_multiple_of(3) { MUCH } else { page(a, 0) }, 17 + u32::from(first_size % 8));
         let count = if is_much { 0 } else { count };
         let ranges = if is_much { [much, much, much] } else { ranges };
+        // Mostly several have a share in it.
+        let is_for_both = is_much && kind == Kind::Lend && a.is_multiple_of(3) && c & 0x40 == 0;
+        let both = [(ECHO, true), (RELAY, true)];
+        let to = if is_for_both { &both[..] } else { &to[..receivers] };
         let offer = Offer {
             sender,
             kind,
             zero: zero & 15 == 0 || kind != Kind::Share && zero & if is_much { 1 } else { 3 } == 0,
-            to: to[..receivers].to_vec(),
+            to: to.to_vec(),
             ranges: ranges[..1 + usize::from(count % 3)].to_vec(),
         };
         Self::Offer { by: who(a), offer, half: half & 3 == 0 }

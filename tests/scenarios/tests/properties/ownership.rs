@@ -6,7 +6,7 @@ use scenarios::World;
 use scenarios::ownership::{Run, Step};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn manager_account_and_tables_agree_on_who_has_which_page(
