@@ -116,9 +116,12 @@ impl Transaction {
 
     /// Somebody has it no more.
     fn leave(&mut self, who: u64, zero: bool) {
-        let zero_after = self.has.remove(&who).is_some_and(|(_, zero_after)| zero_after);
+        let had = self.has.remove(&who);
         self.asked.remove(&who);
-        self.zero_later |= zero || zero_after;
+        // Who is giving it back already has said so, and what is there by now may be another one's.
+        let is_zeroed =
+            |(rights, zero_after): (Option<Rights>, bool)| rights.is_some() && (zero || zero_after);
+        self.zero_later |= had.is_some_and(is_zeroed);
     }
 }
 
