@@ -1,5 +1,5 @@
-//! Who owns and has which page: random transactions on the manager, beside a simple account of its own ([`model`]), and a
-//! walk of the real tables by code of its own ([`walk`]).
+//! Who owns and has which page: random transactions on the manager, beside a simple account of its own (`model`), and a
+//! walk of the real tables by code of its own (`walk`).
 
 mod act;
 mod model;

@@ -242,6 +242,10 @@ fn a_partition_sends_nothing_to_the_normal_world() {
             pe.offer_refused(function, &region, code::DENIED);
         }
     }
+    // Nor beside a partition.
+    let mut both = Region::new(ECHO, RELAY, RW, &[(SECURE, 1)]).shared();
+    both.receivers.push((5, RW, [0; 2]));
+    pe.offer_refused(id::MEM_LEND, &both, code::DENIED);
     let others = Region::new(ECHO, RELAY, RW, &[(SECURE + 0x4_0000, 1)]);
     pe.offer_refused(id::MEM_LEND, &others, code::DENIED);
     pe.offer_refused(id::MEM_LEND, &Region { sender: RELAY, ..others }, code::DENIED);
