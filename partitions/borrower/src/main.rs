@@ -22,6 +22,10 @@ const BORROW: u64 = 0x424f_5252;
 const LEND: u64 = 0x4c45_4e44;
 /// "HAVE": has the memory of handle word 1 back, with the flags of word 2.
 const HAVE: u64 = 0x4841_5645;
+/// "CLIN": reads the 8 bytes at address word 2, gives the memory of handle word 1 back, and reads them again.
+const CLING: u64 = 0x434c_494e;
+/// "KEEP": as LEND, and reads the 8 bytes at the address before and afterwards.
+const KEEP: u64 = 0x4b45_4550;
 /// "CYCL": lends one page of its own at word 2 to the partition of word 1 and has it back, word 3 times.
 const CYCLE: u64 = 0x4359_434c;
 /// "POKE": writes word 2 to the 8 bytes at address word 1.
@@ -54,9 +58,10 @@ impl Service for Borrower {
             RETRIEVE => retrieve(own, first, second),
             GIVE => memory::relinquish(&BUFFERS, own, first, second as u32).map(|()| results([])),
             BORROW => borrow(own, first, second as u16),
-            LEND => memory::send(&BUFFERS, kind(first >> 16), (own, first as u16), (second, third))
-                .map(|handle| results([handle])),
+            LEND => lend(own, first, (second, third)),
             HAVE => memory::reclaim(first, second as u32).map(|()| results([])),
+            CLING => cling(own, first, second),
+            KEEP => keep(own, first, (second, third)),
             CYCLE => cycle((own, first as u16), second, third),
             POKE => {
                 poke(first, second);
@@ -88,6 +93,26 @@ fn borrow(own: u16, handle: u64, sender: u16) -> Result<Words, FfaError> {
     let got = memory::retrieve(&BUFFERS, (own, sender), handle, (memory::WRITE, false))?;
     memory::relinquish(&BUFFERS, own, handle, 0)?;
     Ok(results([got.first, got.pages]))
+}
+
+fn lend(own: u16, how: u64, pages: (u64, u64)) -> Result<Words, FfaError> {
+    let handle = memory::send(&BUFFERS, kind(how >> 16), (own, how as u16), pages)?;
+    Ok(results([handle]))
+}
+
+/// In one visit to this partition, so that what its PE has kept of the translation is still there.
+fn cling(own: u16, handle: u64, address: u64) -> Result<Words, FfaError> {
+    let before = walk(address, 1, 1);
+    memory::relinquish(&BUFFERS, own, handle, 0)?;
+    Ok(results([before, walk(address, 1, 1)]))
+}
+
+/// As [`cling`].
+fn keep(own: u16, how: u64, pages: (u64, u64)) -> Result<Words, FfaError> {
+    walk(pages.0, 1, 1);
+    let lent = lend(own, how, pages);
+    walk(pages.0, 1, 1);
+    lent
 }
 
 fn cycle(parties: (u16, u16), address: u64, rounds: u64) -> Result<Words, FfaError> {

@@ -108,15 +108,7 @@ impl How {
 /// A PE of a machine on which the Normal world, `echo` and `relay` speak this version and have buffers.
 #[must_use]
 pub fn machine(plan: &Plan, version: u64) -> Pe {
-    let mut pe = plan.world().booted_pe(0);
-    pe.normal_version(version);
-    pe.map(1);
-    for partition in [ECHO, RELAY] {
-        pe.normal(&[id::RUN, pair(partition, 0)]);
-        pe.map(1);
-        pe.call(&[id::MSG_WAIT]);
-    }
-    pe
+    plan.world().booted_pe(0).ready_to_share(version)
 }
 
 fn be(pe: &mut Pe, who: u64) {

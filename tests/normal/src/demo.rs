@@ -154,6 +154,8 @@ pub mod command {
     pub const BORROW: u64 = 0x424f_5252;
     pub const LEND: u64 = 0x4c45_4e44;
     pub const HAVE: u64 = 0x4841_5645;
+    pub const CLING: u64 = 0x434c_494e;
+    pub const KEEP: u64 = 0x4b45_4550;
     pub const CYCLE: u64 = 0x4359_434c;
     pub const POKE: u64 = 0x504f_4b45;
     pub const WALK: u64 = 0x5741_4c4b;

@@ -21,20 +21,29 @@ const fn behind(tx: Pa) -> Pa {
     Pa { address: tx.address + MAX_PAGES * PAGE_SIZE, ..tx }
 }
 
+/// Where this endpoint may have its TX and its RX buffer.
+#[must_use]
+pub fn buffers_of(who: u64) -> [Pa; 2] {
+    let tx = match who {
+        0 => Pa::normal(NORMAL_MEMORY),
+        partition => Pa::secure(ECHO_MEMORY + (partition - ECHO) * PARTITION_MEMORY + 0x1_0000),
+    };
+    [tx, behind(tx)]
+}
+
 impl Pe {
     /// Where whoever is on this PE may have its TX buffer.
     #[must_use]
     pub fn tx(&self) -> Pa {
-        match self.own_id() {
-            0 => Pa::normal(NORMAL_MEMORY),
-            partition => Pa::secure(ECHO_MEMORY + (partition - ECHO) * PARTITION_MEMORY + 0x1_0000),
-        }
+        let [tx, _] = buffers_of(self.own_id());
+        tx
     }
 
     /// Where it may have its RX buffer: behind the largest TX buffer.
     #[must_use]
     pub fn rx(&self) -> Pa {
-        behind(self.tx())
+        let [_, rx] = buffers_of(self.own_id());
+        rx
     }
 
     /// It registers buffers of this many pages there.

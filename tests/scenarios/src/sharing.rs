@@ -3,7 +3,7 @@
 use manager::memory::page::{Attributes, Ownership, Pa};
 use manager::order::Holding;
 
-use crate::{Pe, V1_1, V1_2, World, id};
+use crate::{ECHO, Pe, RELAY, V1_1, V1_2, World, id, pair};
 
 /// Data access: read-only.
 pub const RO: u8 = 1;
@@ -143,6 +143,19 @@ const fn words(handle: u64) -> [u64; 2] {
 }
 
 impl Pe {
+    /// In the Normal world, of this version, after the boot: it, `echo` and `relay` get buffers of a page.
+    #[must_use]
+    pub fn ready_to_share(mut self, version: u64) -> Self {
+        self.normal_version(version);
+        self.map(1);
+        for partition in [ECHO, RELAY] {
+            self.normal(&[id::RUN, pair(partition, 0)]);
+            self.map(1);
+            self.call(&[id::MSG_WAIT]);
+        }
+        self
+    }
+
     /// Registers of a call of `function` with this descriptor, which is put into the TX buffer of whoever is here.
     pub fn with_region(&mut self, function: u64, region: &Region) -> [u64; 3] {
         let bytes = region.to_bytes();

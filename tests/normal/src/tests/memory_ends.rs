@@ -37,15 +37,15 @@ pub fn a_lender_that_touches_what_it_lent_is_aborted() -> Outcome {
     peek(&LENDER, LENDERS)?;
     lend(&LENDER, BORROWER.id, 1, LENDERS, 1)?;
     peek(&LENDER, LENDERS + 0x1000)?;
-    ends(&LENDER, &[command::PEEK, LENDERS])
+    // What it touches right before, its PE has kept the translation of.
+    ends(&LENDER, &[command::KEEP, BORROWER.id | 1 << 16, LENDERS + 0x1000, 1])
 }
 
 pub fn a_borrower_that_touches_what_it_gave_back_is_aborted() -> Outcome {
     mapped(|| {
         let handle = borrowed(&Offer::share(&[(BORROWER.id, WRITE)]), WRITE)?;
-        peek(&BORROWER, NORMAL + PAGE)?;
-        give(&BORROWER, handle, 0)?;
-        ends(&BORROWER, &[command::PEEK, NORMAL + PAGE])
+        // Its PE has kept the translation.
+        ends(&BORROWER, &[command::CLING, handle, NORMAL + PAGE])
     })
 }
 

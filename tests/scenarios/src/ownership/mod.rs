@@ -10,7 +10,8 @@ use manager::hardware::Memory;
 use manager::memory::page::Pa;
 use model::{Kind, Model, Offer, Request, is_normal};
 
-use crate::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Pe, RELAY, RELAY_MEMORY, id, pair};
+use crate::buffers::buffers_of;
+use crate::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Pe, RELAY, RELAY_MEMORY, V1_2};
 
 pub use step::Step;
 
@@ -70,17 +71,12 @@ type Seen = ([[walk::Found; 2]; 2], u8);
 impl Run {
     /// A machine on which nothing has been sent.
     #[must_use]
-    pub fn new(mut pe: Pe) -> Self {
+    pub fn new(pe: Pe) -> Self {
+        let pe = pe.ready_to_share(V1_2);
         let mut model = Model::new(owned());
         for who in [0, ECHO, RELAY] {
-            if who != 0 {
-                pe.normal(&[id::RUN, pair(who, 0)]);
-            }
-            pe.map(1);
-            model.map(who, Some((pe.tx().address, pe.rx().address)));
-            if who != 0 {
-                pe.call(&[id::MSG_WAIT]);
-            }
+            let [tx, rx] = buffers_of(who);
+            model.map(who, Some((tx.address, rx.address)));
         }
         let roots = [ECHO, RELAY].map(|one| pe.world.roots(one));
         let mut run = Self { pe, model, rest: [const { None }; 3], written: 0, roots, seen: Vec::new() };

@@ -4,7 +4,7 @@ use manager::hardware::Memory;
 use manager::memory::page::{Attributes, Ownership, Pa};
 use scenarios::sharing::{NX, RO, RW, Region, X};
 use scenarios::{
-    ECHO, ECHO_MEMORY, NORMAL_MEMORY, Pe, Place, RELAY, V1_0, V1_2, VERSIONS, World, code, id, pair,
+    ECHO, ECHO_MEMORY, NORMAL_MEMORY, Pe, Place, RELAY, Sources, V1_0, V1_2, VERSIONS, World, code, id, pair,
 };
 
 /// Memory of the Normal world.
@@ -16,15 +16,7 @@ const READ_WRITE: Attributes = Attributes::READ.union(Attributes::WRITE);
 
 /// A PE in the Normal world; it, `echo` and `relay` have buffers and speak this version.
 pub fn ready(version: u64) -> Pe {
-    let mut pe = World::of(&scenarios::Sources::speaking(version)).booted_pe(0);
-    pe.normal_version(version);
-    pe.map(1);
-    for partition in [ECHO, RELAY] {
-        pe.normal(&[id::RUN, pair(partition, 0)]);
-        pe.map(1);
-        pe.call(&[id::MSG_WAIT]);
-    }
-    pe
+    World::of(&Sources::speaking(version)).booted_pe(0).ready_to_share(version)
 }
 
 /// `partition` runs.

@@ -5,6 +5,7 @@ use arm_ffa::FfaError;
 use super::super::Entry;
 use super::Owner;
 use crate::abi;
+use crate::abi::sharing::{Descriptor, HEADER_SIZE};
 use crate::hardware::{AccessFault, Hardware};
 use crate::memory::page::{Attributes, Pa, PageRange};
 
@@ -43,6 +44,16 @@ impl Source {
         end.ok_or(FfaError::InvalidParameters)?;
         let from = Pa { address: self.base.address + u64::from(at), ..self.base };
         hw.read(from, bytes).map_err(|AccessFault| FfaError::Aborted)
+    }
+
+    /// What the descriptor's own part says in this version.
+    pub fn descriptor(&self, hw: &mut dyn Hardware, version: u32) -> Result<Descriptor, FfaError> {
+        Descriptor::parse(&self.header(hw)?, version).ok_or(FfaError::InvalidParameters)
+    }
+
+    /// As many bytes as that may have.
+    pub fn header(&self, hw: &mut dyn Hardware) -> Result<[u8; HEADER_SIZE], FfaError> {
+        self.read(hw, 0, (self.length as usize).min(HEADER_SIZE))
     }
 }
 

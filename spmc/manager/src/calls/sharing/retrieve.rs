@@ -10,8 +10,8 @@ use super::wipe::wipe;
 use super::{Job, Owner, Progress, Untold, unmap};
 use crate::abi;
 use crate::abi::sharing::{
-    self, ACCESS_SIZE, ALIGNMENT_SHIFT, Access, BYPASS, Descriptor, HEADER_SIZE, HINT, HINT_VALID,
-    KIND_SHIFT, NORMAL_MEMORY, TIME_SLICE, TYPE, ZERO, ZERO_AFTER,
+    self, ACCESS_SIZE, ALIGNMENT_SHIFT, Access, BYPASS, Descriptor, HINT, HINT_VALID, KIND_SHIFT,
+    NORMAL_MEMORY, TIME_SLICE, TYPE, ZERO, ZERO_AFTER,
 };
 use crate::memory::page::{Attributes, PAGE_SIZE, Space};
 use crate::memory::pages::PagesError;
@@ -33,17 +33,10 @@ pub fn retrieve(at: &mut Entry<'_>) -> Outcome {
     told(at, done)
 }
 
-/// The descriptor's own part.
-fn descriptor(job: &mut Job<'_, '_>, source: Source) -> Result<Descriptor, FfaError> {
-    let size = (source.length as usize).min(HEADER_SIZE);
-    Descriptor::parse(&source.read(job.hw, 0, size)?, job.version).ok_or(FfaError::InvalidParameters)
-}
-
 /// Of a hypervisor: it names the handle and nothing else, and is shown what was sent.
 fn show(at: &mut Entry<'_>, source: Source) -> Result<Progress, Untold> {
     let (mut job, held) = at.apart();
-    let bytes = source.read::<HEADER_SIZE>(job.hw, 0, (source.length as usize).min(HEADER_SIZE))?;
-    let handle = sharing::sole_handle(&bytes).ok_or(FfaError::InvalidParameters)?;
+    let handle = sharing::sole_handle(&source.header(job.hw)?).ok_or(FfaError::InvalidParameters)?;
     let sent = Owner::Normal.sent(job.spmc);
     let (mut slot, mut held) = sent.find(held, handle).map_err(FfaError::from)?;
     let transaction = slot.transaction().filter(|transaction| transaction.is_complete());
@@ -59,7 +52,7 @@ fn show(at: &mut Entry<'_>, source: Source) -> Result<Progress, Untold> {
 fn begin(at: &mut Entry<'_>, partition: &Partition, source: Source) -> Result<Progress, Untold> {
     let (mut job, held) = at.apart();
     let job = &mut job;
-    let descriptor = descriptor(job, source)?;
+    let descriptor = source.descriptor(job.hw, job.version)?;
     let owner = Owner::of(job.spmc, descriptor.handle)?;
     let sent = owner.sent(job.spmc);
     let (mut slot, held) = sent.find(held, descriptor.handle).map_err(FfaError::from)?;

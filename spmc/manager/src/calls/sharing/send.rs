@@ -7,8 +7,7 @@ use super::buffer::{Source, lengths, with_descriptor, with_tx};
 use super::{Job, Owner};
 use crate::abi;
 use crate::abi::sharing::{
-    self, ACCESS_SIZE, Access, COMPOSITE_SIZE, Descriptor, HEADER_SIZE, NORMAL_MEMORY, RANGE_SIZE,
-    TIME_SLICE, TYPE, ZERO,
+    self, ACCESS_SIZE, Access, COMPOSITE_SIZE, Descriptor, NORMAL_MEMORY, RANGE_SIZE, TIME_SLICE, TYPE, ZERO,
 };
 use crate::endpoint::EndpointId;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
@@ -50,9 +49,7 @@ fn send(at: &mut Entry<'_>, kind: Kind) -> Outcome {
 fn begin(at: &mut Entry<'_>, kind: Kind, source: Source, total: u32) -> Result<(), FfaError> {
     let (mut job, held) = at.apart();
     let job = &mut job;
-    let size = (source.length as usize).min(HEADER_SIZE);
-    let descriptor = Descriptor::parse(&source.read(job.hw, 0, size)?, job.version);
-    let descriptor = descriptor.ok_or(FfaError::InvalidParameters)?;
+    let descriptor = source.descriptor(job.hw, job.version)?;
     let terms = terms(job.caller, kind, &descriptor)?;
     let composite = place_of_composite(job, &descriptor, source)?;
     let behind = composite.checked_add(COMPOSITE_SIZE as u32).ok_or(FfaError::InvalidParameters)?;
