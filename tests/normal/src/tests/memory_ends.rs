@@ -43,6 +43,9 @@ pub fn a_lender_that_touches_what_it_lent_is_aborted() -> Outcome {
 
 pub fn a_borrower_that_touches_what_it_gave_back_is_aborted() -> Outcome {
     mapped(|| {
+        // It keeps the page beside it, so that the table stays.
+        let beside = sent(Offer::share(&[(BORROWER.id, WRITE)]).send([(PAGE + 0x1000, 1)].into_iter()))?;
+        retrieve(&BORROWER, beside, 0, WRITE)?;
         let handle = borrowed(&Offer::share(&[(BORROWER.id, WRITE)]), WRITE)?;
         // Its PE has kept the translation.
         ends(&BORROWER, &[command::CLING, handle, NORMAL + PAGE])

@@ -101,14 +101,21 @@ fn a_list_that_names_a_page_twice_is_refused() {
     }
 }
 
+/// Whether the TLBs have just forgotten the three pages from `SECURE` on of this VMID.
+fn is_forgotten(pe: &Pe, vmid: u16) -> bool {
+    let forgotten = pe.machine.take_invalidated();
+    forgotten.iter().any(|(of, range)| *of == vmid && range.start() == SECURE && range.pages() == 3)
+}
+
 #[test]
 fn a_partition_lends_memory_and_has_it_back() {
     let mut pe = ready(V1_2);
     run(&mut pe, ECHO);
     let before = pe.world.page(ECHO, Pa::secure(SECURE));
     let region = Region::new(ECHO, RELAY, RW, &[(SECURE, 3)]);
-    let handle = pe.offer(id::MEM_LEND, &region);
     let _ = pe.machine.take_invalidated();
+    let handle = pe.offer(id::MEM_LEND, &region);
+    assert!(is_forgotten(&pe, 1), "its lender has access no more");
     let (rights, _) = before.unwrap();
     assert_eq!(pe.world.page(ECHO, Pa::secure(SECURE)), Some((rights, Ownership::Lent)));
     run(&mut pe, RELAY);
@@ -121,10 +128,7 @@ fn a_partition_lends_memory_and_has_it_back() {
     pe.relinquish(handle, 0);
     pe.relinquish_refused(handle, 0, code::INVALID);
     assert_eq!(pe.world.page(RELAY, Pa::secure(SECURE)), None);
-    let forgotten = pe.machine.take_invalidated();
-    assert!(
-        forgotten.iter().any(|(vmid, range)| *vmid == 2 && range.start() == SECURE && range.pages() == 3)
-    );
+    assert!(is_forgotten(&pe, 2), "its borrower has access no more");
     run(&mut pe, ECHO);
     pe.done(&Pe::reclaiming(handle, 0));
     assert_eq!(pe.world.page(ECHO, Pa::secure(SECURE)), before);
