@@ -134,21 +134,27 @@ impl Mailbox {
         }
     }
 
-    /// The producer takes RX to fill it.
-    pub fn claim_rx(&mut self) -> Result<PageRange, BufferError> {
+    /// RX, if the producer could take it now to fill it.
+    pub const fn free_rx(&self) -> Result<PageRange, BufferError> {
         match self {
             Self::Unmapped => Err(BufferError::Unmapped),
             Self::Mapped { rx, rx_owner, .. } => match rx_owner {
-                RxOwner::Producer => {
-                    *rx_owner = RxOwner::Filling;
-                    Ok(*rx)
-                }
+                RxOwner::Producer => Ok(*rx),
                 RxOwner::Filling => Err(BufferError::InUse),
                 RxOwner::Announced { .. } | RxOwner::Consumer | RxOwner::Hypervisor => {
                     Err(BufferError::NotOwner)
                 }
             },
         }
+    }
+
+    /// The producer takes RX to fill it.
+    pub fn claim_rx(&mut self) -> Result<PageRange, BufferError> {
+        let rx = self.free_rx()?;
+        if let Self::Mapped { rx_owner, .. } = self {
+            *rx_owner = RxOwner::Filling;
+        }
+        Ok(rx)
     }
 
     /// The hypervisor takes RX, if it is empty, to fill it for its VM.

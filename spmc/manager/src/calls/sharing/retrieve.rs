@@ -102,6 +102,8 @@ fn have(
     // Who is giving it back has no access any more, and what was there is not for the next one.
     let has_access = |one: Borrower| matches!(one.stage, Stage::Retrieving(_) | Stage::Retrieved);
     if transaction.wiping.is_some() && !transaction.borrowers(&sent.store).any(has_access) {
+        // Who could not be answered in the end has nothing zeroed.
+        job.receiver().lock(&mut held).0.mailbox.free_rx().map_err(FfaError::from)?;
         let progress = wipe(job, transaction, &sent.store, is_sliced)?;
         if progress != Progress::Done {
             if is_sliced {
