@@ -157,7 +157,11 @@ impl Run {
             Paused::Retrieval(request) => {
                 // What was agreed on then is not agreed on anew.
                 let anew = Request { zero: false, zero_after: false, ..request };
-                let refusals = self.model.refusals_of_retrieval(by, which, anew);
+                let mut refusals = self.model.refusals_of_retrieval(by, which, anew);
+                if self.model.buffers(by).is_none() {
+                    // Nothing can be answered.
+                    refusals = vec![code::INVALID, code::DENIED];
+                }
                 self.retrieved(by, which, request, haste, &refusals)
             }
             Paused::Return => self.relinquished(by, which, false, haste, &[]),

@@ -56,7 +56,9 @@ const fn number(who: u64) -> usize {
 /// All pages, and whose they are at first.
 fn owned() -> impl Iterator<Item = (u64, u64)> {
     let owners = PLACES.into_iter().zip([0, ECHO, RELAY]).chain([(MUCH, 0)]);
-    owners.flat_map(|(place, owner)| (0..EACH).map(move |page| (place + page * 0x1000, owner)))
+    let pages = owners.flat_map(|(place, owner)| (0..EACH).map(move |page| (place + page * 0x1000, owner)));
+    // What lies behind `echo`'s is `relay`'s, and goes into one range with them where those are donated to it.
+    pages.chain((0..EACH).map(|page| (RELAY_MEMORY + page * 0x1000, RELAY)))
 }
 
 /// A byte of a page.

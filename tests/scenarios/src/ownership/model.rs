@@ -421,9 +421,11 @@ impl Model {
         self.pages.iter().filter(|(page, one)| is_free(**page, one)).map(|(page, _)| *page).collect()
     }
 
-    /// Pages that an owner has sent, or has as buffers.
+    /// Pages that an owner has sent, or that count as a buffer's and are in none of its.
     pub fn used(&self, owner: u64) -> usize {
-        self.pages.values().filter(|one| one.owner == owner && one.used != Used::Not).count()
+        let is_buffer = |page: u64| self.buffers(owner).is_some_and(|(tx, rx)| page == tx || page == rx);
+        let is_used = |page: u64, one: &Page| one.used != Used::Not && !is_buffer(page);
+        self.pages.iter().filter(|(page, one)| one.owner == owner && is_used(**page, one)).count()
     }
 }
 

@@ -70,3 +70,45 @@ fn what_is_given_back_to_be_zeroed_is_zeroed_before_the_next_one_has_it() {
     pe.done(&resuming(handle));
     assert_eq!(contents(&mut pe), [8]);
 }
+
+#[test]
+fn who_could_not_be_answered_in_the_end_has_nothing_zeroed() {
+    let mut pe = ready(V1_2);
+    let lend = Region { flags: ZERO, ..much() };
+    let handle = pe.offer(id::MEM_LEND, &lend);
+    pe.machine.write(Pa::normal(LAST), &[7]).unwrap();
+    run(&mut pe, ECHO);
+    let call = pe.with_region(id::MEM_RETRIEVE_REQ, &Region { flags: SLICED, ..lend.request(handle) });
+    pe.call(&call);
+    assert_eq!(pe.low()[0], id::MEM_OP_PAUSE);
+    pe.done(&[id::RXTX_UNMAP]);
+    pe.refused(&resuming(handle), code::INVALID);
+    assert_eq!(contents(&mut pe), [7]);
+    pe.map(1);
+    pe.call(&resuming(handle));
+    assert_eq!((pe.low()[0], contents(&mut pe)), (id::MEM_RETRIEVE_RESP, [0]));
+}
+
+#[test]
+fn who_ends_while_it_gives_back_has_nothing_zeroed_that_is_another_ones() {
+    const ZERO_AFTER: u32 = 1 << 2;
+    let mut pe = ready(V1_2);
+    let mut lend = Region { attributes: 0x2F, ..much() };
+    lend.receivers.push((RELAY, RW, [0; 2]));
+    let handle = pe.offer(id::MEM_LEND, &lend);
+    run(&mut pe, ECHO);
+    pe.retrieve(&Region { flags: ZERO_AFTER, ..lend.request(handle) });
+    pe.send(&relinquishing(handle, SLICED, ECHO));
+    pe.call(&[id::MEM_RELINQUISH]);
+    assert_eq!(pe.low()[0], id::MEM_OP_PAUSE);
+    run(&mut pe, RELAY);
+    pe.retrieve(&lend.request(handle));
+    run(&mut pe, ECHO);
+    pe.fault();
+    run(&mut pe, RELAY);
+    pe.machine.write(Pa::normal(LAST), &[8]).unwrap();
+    pe.relinquish(handle, 0);
+    leave(&mut pe);
+    pe.done(&Pe::reclaiming(handle, 0));
+    assert_eq!(contents(&mut pe), [8]);
+}

@@ -152,11 +152,12 @@ pub fn forget(at: &mut Entry<'_>, partition: &Partition) {
             // What was donated to it is its own.
             let is_donated = had.is_some() && transaction.terms.kind == Kind::Donate;
             if let Some((place, borrower)) = had.filter(|_| !is_donated) {
+                // Who was giving it back has said so before, and another one may have it by now.
                 if borrower.stage != Stage::Leaving {
                     unmap(&mut job, partition, (transaction, sent), &mut held);
-                }
-                if borrower.zero_after {
-                    transaction.wiping = Some(Wiping::START);
+                    if borrower.zero_after {
+                        transaction.wiping = Some(Wiping::START);
+                    }
                 }
                 transaction.retrieved -= 1;
                 let offered = Borrower { stage: Stage::Offered, ..borrower };
