@@ -1,6 +1,10 @@
 //! The tests that boot the whole stack on QEMU under TF-A.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use object::{Object, ObjectSymbol};
 
 use super::golden;
 use super::lines::{End, Line, closing};
@@ -41,9 +45,12 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: memory transactions"));
     match Stack::build(&fip::memory(platform), Variant { name: "memory", features: &[] }) {
         Ok(stack) => {
-            for pes in PES {
-                boot(tally, &stack, pes, &["-device", &machine::request(MEMORY | u64::from(u32::MAX))]);
-            }
+            let request = machine::request(MEMORY | u64::from(u32::MAX));
+            let consoles = PES.map(|pes| boot(tally, &stack, pes, &["-device", &request]));
+            tally.run("the trampoline is one page and all that S-EL0 sees of the SPMC", || {
+                let console = consoles[0].as_ref().context("the machine did not run")?;
+                trampoline(&stack, &console.secure)
+            });
             alone(tally, &stack, MEMORY);
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
@@ -82,6 +89,27 @@ fn told(platform: Platform) -> Result<()> {
     let text = machine::linux(platform, &arguments)?;
     let line = text.lines().find(|line| line.contains("linux: SRI on")).unwrap_or_default();
     ensure!(line.contains("taken 1 times"), "the schedule receiver interrupt did not come once: {line}");
+    Ok(())
+}
+
+/// What the SPMC found in the tables that are there while a partition at S-EL0 runs is one page, that of the trampoline, and
+/// the image has nothing else in it.
+fn trampoline(stack: &Stack, console: &str) -> Result<()> {
+    let data = fs::read(&stack.spmc.elf)?;
+    let image = object::File::parse(&*data)?;
+    let symbol = image.symbols().find(|symbol| symbol.name() == Ok("trampoline_begin"));
+    let begin = symbol.context("the image has no trampoline")?.address();
+    let of_page = image.symbols().filter(|symbol| (begin..begin + 0x1000).contains(&symbol.address()));
+    let names = of_page.filter_map(|symbol| symbol.name().ok().map(str::to_owned));
+    // Marks of the assembler's ($x) are no names.
+    let names: BTreeSet<_> = names.filter(|name| !name.starts_with('$')).collect();
+    let own = ["enter_trampoline", "trampoline_begin", "trampoline_end", "trampoline_vectors"];
+    ensure!(names.iter().eq(own), "the trampoline's page holds {names:?}");
+    let load = console.split_once("loaded at 0x").and_then(|(_, rest)| rest.split_whitespace().next());
+    let load = u64::from_str_radix(load.context("the SPMC does not say where it is loaded")?, 16)?;
+    let page = 0xffff_0000_0000_0000 + load + begin;
+    let said = format!("S-EL0 sees [{page:x}..{:x}] of the SPMC", page + 0x1000);
+    ensure!(console.contains(&said), "the SPMC does not say: {said}\n{console}");
     Ok(())
 }
 

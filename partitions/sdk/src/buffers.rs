@@ -105,6 +105,12 @@ impl<const COUNT: usize> Buffers<COUNT> {
         Ok(())
     }
 
+    /// Where they lie: TX and RX.
+    #[must_use]
+    pub fn addresses(&self) -> (u64, u64) {
+        (self.tx.0.get() as u64, self.rx.0.get() as u64)
+    }
+
     /// Unmaps them, if they are mapped.
     ///
     /// # Errors

@@ -8,11 +8,55 @@ pub type Registers = [u64; 18];
 /// FF-A 1.2, as FFA_VERSION encodes it: the latest that this crate speaks.
 pub const VERSION: u32 = 0x1_0002;
 
+/// Permissions of FFA_MEM_PERM_SET: data that is read only, data, code.
+pub const READ_ONLY: u32 = 0b111;
+/// See [`READ_ONLY`].
+pub const READ_WRITE: u32 = 0b101;
+/// See [`READ_ONLY`].
+pub const EXECUTE: u32 = 0b011;
+
+unsafe extern "C" {
+    /// The linker script's.
+    static partition_is_at_el0: u8;
+}
+
+/// Whether this partition runs at S-EL0.
+#[must_use]
+pub fn is_at_el0() -> bool {
+    // SAFETY: a byte of constants.
+    unsafe { partition_is_at_el0 != 0 }
+}
+
 /// Makes a call with these registers, and gives what it left in them.
 #[must_use]
 pub fn call(registers: Registers) -> Registers {
+    if is_at_el0() {
+        return by_svc(registers);
+    }
     let [function, arguments @ ..] = registers;
     smccc::smc64(function as u32, arguments)
+}
+
+/// A call by the conduit of S-EL0, for which `smccc` has no function.
+#[cold]
+#[inline(never)]
+fn by_svc(registers: Registers) -> Registers {
+    let [x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15, x16, x17] = registers;
+    let mut after = registers;
+    // SAFETY: the SPMC changes x0-x17, and memory as this partition has asked it to.
+    unsafe {
+        core::arch::asm!(
+            "svc #0",
+            inout("x0") x0 => after[0], inout("x1") x1 => after[1], inout("x2") x2 => after[2],
+            inout("x3") x3 => after[3], inout("x4") x4 => after[4], inout("x5") x5 => after[5],
+            inout("x6") x6 => after[6], inout("x7") x7 => after[7], inout("x8") x8 => after[8],
+            inout("x9") x9 => after[9], inout("x10") x10 => after[10], inout("x11") x11 => after[11],
+            inout("x12") x12 => after[12], inout("x13") x13 => after[13], inout("x14") x14 => after[14],
+            inout("x15") x15 => after[15], inout("x16") x16 => after[16], inout("x17") x17 => after[17],
+            options(nostack),
+        );
+    }
+    after
 }
 
 /// Registers of a call: the function, and its arguments from x1 on; the rest is zero.
@@ -71,6 +115,17 @@ pub fn spm_id_get() -> Result<u16, FfaError> {
 /// FFA_SECONDARY_EP_REGISTER: where the vCPUs other than the primary one start.
 pub fn secondary_ep_register(address: u64) -> Result<(), FfaError> {
     request(FuncId::SecondaryEpRegister64, [address]).map(drop)
+}
+
+/// FFA_MEM_PERM_SET: what may be done with so many pages from now on; only at S-EL0, and while it initialises.
+pub fn mem_perm_set(address: u64, pages: u32, permissions: u32) -> Result<(), FfaError> {
+    request(FuncId::MemPermSet64, [address, pages.into(), permissions.into()]).map(drop)
+}
+
+/// FFA_MEM_PERM_GET: what may be done with a page, and with how many behind it, of at most `others`.
+pub fn mem_perm_get(address: u64, others: u32) -> Result<(u32, u32), FfaError> {
+    let [_, _, permissions, alike, ..] = request(FuncId::MemPermGet64, [address, others.into()])?;
+    Ok((permissions as u32, alike as u32))
 }
 
 /// FFA_RXTX_MAP: buffers of `pages` pages of 4 KB each.

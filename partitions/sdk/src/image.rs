@@ -4,13 +4,16 @@
 //! and caches work as Rust code expects, and stage 2 decides what is really there, devices included (the stricter
 //! attribute of the two stages holds; Arm ARM, D8.6). Memory needs no set-up at run time, and no relocation runs
 //! with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the Normal world's memory.
+//!
+//! An image for S-EL0, of which the build script says so to the linker, has neither: the SPMC maps its memory, and the
+//! image says what it writes.
 
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU16, Ordering};
 
-use arm_ffa::FfaError;
+use arm_ffa::{FfaError, FuncId};
 
 use crate::boot::BootInformation;
 use crate::service::{self, Service, Vcpu};
@@ -69,6 +72,12 @@ global_asm!(
     mair = const MAIR,
     tcr = const TCR,
     sctlr = const SCTLR,
+    mem_perm_set = const FuncId::MemPermSet64 as u32,
+    success = const FuncId::Success32 as u32,
+    error = const FuncId::Error32 as u32,
+    aborted = const FfaError::Aborted as i32,
+    read_only = const ffa::READ_ONLY,
+    read_write = const ffa::READ_WRITE,
 );
 
 unsafe extern "C" {

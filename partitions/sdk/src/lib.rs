@@ -1,4 +1,4 @@
-//! What a partition of Hafnia is written with: entry at S-EL1, FF-A calls, messages,
+//! What a partition of Hafnia is written with: entry at S-EL1 or S-EL0, FF-A calls, messages,
 //! virtual interrupts and time, console, panics.
 //!
 //! A partition is a type that answers direct requests, a manifest, and a build script of one line that passes this
@@ -15,6 +15,8 @@
 //!
 //! partition::entry!(Double);
 //! ```
+//!
+//! One for S-EL0 passes `--defsym=PARTITION_AT_EL0=1` to the linker too, and has `exception-level = <1>` in its manifest.
 #![no_std]
 
 pub mod alarms;
@@ -26,6 +28,7 @@ pub mod ffa;
 #[doc(hidden)]
 pub mod image;
 pub mod interrupts;
+pub mod lending;
 pub mod memory;
 pub mod service;
 pub mod timer;

@@ -36,7 +36,8 @@ pub trait Service {
     fn interrupted(&mut self, _: &Vcpu, _id: u32) {}
 
     /// A virtual interrupt has come, if the service has enabled it (see [`interrupts`]). It has no `self`, as it may
-    /// come in the midst of everything else where the service has unmasked interrupts.
+    /// come in the midst of everything else where the service has unmasked interrupts. At S-EL0 those of its devices
+    /// are all enabled, and one comes when it ends a turn.
     fn interrupt(_: &Vcpu, _id: u32) {}
 
     /// The hypervisor has created or destroyed a VM; only partitions whose manifests ask for it are told.
@@ -209,7 +210,11 @@ fn end_turn<S: Service>(vcpu: &Vcpu, service: &mut S, mut end: Registers) -> Reg
         let event = ffa::call(end);
         match ffa::checked(event) {
             Ok(_) if ffa::function(&event) == Some(FuncId::Interrupt32) => {
-                take_interrupts::<S>(vcpu);
+                if ffa::is_at_el0() {
+                    S::interrupt(vcpu, event[2] as u32);
+                } else {
+                    take_interrupts::<S>(vcpu);
+                }
                 service.interrupted(vcpu, event[2] as u32);
             }
             Ok(_) => return event,

@@ -1,19 +1,25 @@
 /*
- * Entry at S-EL1, and exception vectors.
+ * Entry, and exception vectors at S-EL1.
  *
  * The SPMC enters the primary vCPU at the image's first byte, with the address of the boot information in x0, and
  * every other one at `partition_secondary_entry`, or, under FF-A 1.0, at the first byte too; each with its index in x4,
- * MMU off, all exceptions masked.
+ * MMU off, all exceptions masked. At S-EL0 there is one vCPU, on any PE, and the MMU is on: all of the image can be read
+ * and executed, and none of it written.
  */
 	.arch	armv8-a
 	.section .text.entry, "ax"
 
 	.global	_start
 _start:
+	adrp	x5, partition_is_at_el0
+	add	x5, x5, :lo12:partition_is_at_el0
+	ldrb	w5, [x5]
+	cbnz	w5, start_at_el0
 	cbnz	x4, partition_secondary_entry
 	mov	x19, x0
 	bl	translation_on
 
+start:
 	adrp	x0, __bss_start
 	add	x0, x0, :lo12:__bss_start
 	adrp	x1, __bss_end
@@ -41,6 +47,40 @@ _start:
 	bl	stack_of
 	mov	x0, x19
 	b	partition_primary
+
+	/* Pages from \from to \to are for \permissions from now on (FFA_MEM_PERM_SET). */
+	.macro	permit from, to, permissions
+	ldr	w0, ={mem_perm_set}
+	adrp	x1, \from
+	adrp	x2, \to
+	sub	x2, x2, x1
+	lsr	x2, x2, #12
+	mov	x3, #\permissions
+	.irp	n, 4, 5, 6, 7
+	mov	x\n, xzr
+	.endr
+	svc	#0
+	cmp	w0, w20
+	b.ne	give_up
+	.endm
+
+start_at_el0:
+	mov	x19, x0
+	ldr	w20, ={success}
+	permit	__read_only_start, __writable_start, {read_only}
+	permit	__writable_start, __writable_end, {read_write}
+	b	start
+
+give_up:
+	ldr	w0, ={error}
+	mov	x1, xzr
+	mov	w2, #{aborted}
+	.irp	n, 3, 4, 5, 6, 7
+	mov	x\n, xzr
+	.endr
+	svc	#0
+	b	.
+	.ltorg
 
 	.global	partition_secondary_entry
 partition_secondary_entry:

@@ -6,7 +6,7 @@ use core::mem::offset_of;
 
 use crate::context::General;
 use crate::secondary::offsets;
-use crate::{boot, crash, enter, reset, secondary, sysregs};
+use crate::{boot, crash, enter, reset, secondary, sysregs, tlb};
 
 /// A boot block: valid, accessed, execute never; attribute 0, device.
 const BOOT_DEVICE: u64 = 1 | 1 << 10 | 1 << 53 | 1 << 54;
@@ -20,7 +20,7 @@ global_asm!(
     HCR = const sysregs::HCR,
     MAIR = const sysregs::MAIR,
     TCR = const sysregs::TCR,
-    EPD0 = const sysregs::TCR_EPD0,
+    EMPTY = sym tlb::EMPTY,
     SCTLR = const sysregs::SCTLR,
     BOOT_DEVICE = const BOOT_DEVICE,
     BOOT_NORMAL = const BOOT_NORMAL,
@@ -54,6 +54,16 @@ global_asm!(
     SLOT_SCRATCH = const SLOTS - 16,
     GENERAL_X18 = const offset_of!(General, x18),
     GENERAL_ELR = const offset_of!(General, elr),
+);
+
+global_asm!(
+    include_str!("trampoline.S"),
+    EMPTY = sym tlb::EMPTY,
+    TGE = const sysregs::HCR_TGE,
+    SLOT_SCRATCH = const SLOTS - 16,
+    REASON_SYNC = const enter::REASON_SYNC,
+    REASON_INTERRUPT = const enter::REASON_INTERRUPT,
+    REASON_SERROR = const enter::REASON_SERROR,
 );
 
 global_asm!(include_str!("guarded.S"));

@@ -89,8 +89,12 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     let ranges: &'static Ranges = Box::leak(Box::new(Ranges::new(mapped, own.memory)));
     let pes: &'static Pes = Box::leak(Box::new(Pes::new(spmc_manifest.cpus.len())));
     let mut machine = Machine::new(ranges, Gic::start(platform, pes, cpu(linear)));
-    let (spmc, contexts) = build(platform, &features, &mut machine, &spmc_manifest, &own);
+    let (spmc, contexts) =
+        build(platform, &features, &mut machine, &spmc_manifest, &own, tables.trampoline());
     let shared = SHARED.call_once(|| Shared { spmc, contexts, features, ranges, platform, pes });
+    if shared.spmc.partitions().any(|partition| partition.is_at_el0()) {
+        log::info!("S-EL0 sees {:x?} of the SPMC", tables.seen_at_el0());
+    }
     secondary::publish(&tables);
     // Frames of tables are never freed; the tables live as long as the machine.
     core::mem::forget(tables);
@@ -161,6 +165,7 @@ fn build(
     machine: &mut Machine,
     manifest: &SpmcManifest,
     own: &Own,
+    trampoline: u64,
 ) -> (Spmc, Contexts) {
     let quotas = manifest.vms.iter().map(|vm| vm.quota).chain([manifest.normal_quota]);
     let transactions: usize = quotas.map(Transactions::footprint).sum();
@@ -186,8 +191,8 @@ fn build(
     if claimed(platform.own_uart) {
         console::share(platform);
     }
-    let cells: Vec<UnsafeCell<Context>> =
-        spmc.contexts().map(|(id, view)| UnsafeCell::new(Context::new(id, view, features))).collect();
+    let context = |(id, view)| UnsafeCell::new(Context::new(id, view, features, trampoline));
+    let cells: Vec<UnsafeCell<Context>> = spmc.contexts().map(context).collect();
     let contexts = Contexts::new(Box::leak(cells.into_boxed_slice()));
     let (vector, streaming) = simd::lengths(features);
     log::info!(

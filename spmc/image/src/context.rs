@@ -7,13 +7,16 @@ use core::mem::offset_of;
 
 use manager::endpoint::VcpuId;
 use manager::exit::{Frame, Lines};
-use manager::spmc::{self, Roots};
+use manager::spmc::{self, Roots, Translation};
 
 use crate::features::Features;
-use crate::sysregs;
+use crate::{sysregs, tlb};
 
 /// SPSR of a context from reset: EL1 with its own stack pointer, all interrupts masked.
 const RESET_SPSR: u64 = 0x3c5;
+/// SPSR of a context at S-EL0 from reset: EL0, debug exceptions masked. Under TGE its masks would hold interrupts off, which
+/// it cannot change itself (SCTLR_EL2.UMA is 0).
+const RESET_SPSR_EL0: u64 = 0x200;
 /// SPSR_EL2.BTYPE.
 const SPSR_BTYPE: u64 = 3 << 10;
 /// SCTLR_EL1 from reset, with the bits set that mean "as before the feature existed" (LSMAOE, nTLSMD, SPAN, EIS,
@@ -26,7 +29,8 @@ const RESET_SCTLR: u64 = 0x30d0_0800;
 pub struct General {
     /// x18 to x30.
     pub x18: [u64; 13],
-    unused: u64,
+    /// 1 of a context at S-EL0, else 0.
+    is_el0: u64,
     /// ELR_EL2.
     pub elr: u64,
     /// SPSR_EL2.
@@ -39,7 +43,10 @@ pub struct General {
 pub struct El1 {
     /// SCTLR_EL1.
     pub sctlr: u64,
-    others: [u64; 23],
+    tcr: u64,
+    /// TTBR0_EL1 and TTBR1_EL1; what a context at S-EL0 has in those of EL2 (see trampoline.S).
+    tables: [u64; 2],
+    others: [u64; 20],
 }
 
 /// V0-V31, FPCR and FPSR, in the order of simd.S.
@@ -92,6 +99,43 @@ pub struct View {
     pub vmpidr: u64,
     /// HCR_EL2 from reset.
     hcr: u64,
+    /// TTBR0_EL2 and TTBR1_EL2, of a context at S-EL0; 0 of one at S-EL1.
+    tables: [u64; 2],
+}
+
+impl View {
+    fn new(id: VcpuId, view: spmc::View, features: &Features, trampoline: u64) -> Self {
+        // Affinity 0 is the context's number; bit 31 is RES1.
+        let vmpidr = 1 << 31 | u64::from(id.index());
+        match view.translation {
+            Translation::Stage2 { secure, normal, vmid } => {
+                let root = |roots: Roots| if features.has_level_0() { roots.level_0 } else { roots.level_1 };
+                Self {
+                    vttbr: root(normal) | u64::from(vmid & features.vmid_mask) << 48,
+                    vsttbr: root(secure),
+                    vmpidr,
+                    hcr: sysregs::HCR | if view.idles { sysregs::HCR_TWI } else { 0 },
+                    tables: [0; 2],
+                }
+            }
+            Translation::Stage1 { root, asid } => Self {
+                // There is no stage 2, and no VMID.
+                vttbr: tlb::empty(),
+                vsttbr: tlb::empty(),
+                vmpidr,
+                // Under TGE nothing traps PAuth; so it never has the Normal world's keys.
+                hcr: sysregs::HCR | if features.pauth { sysregs::HCR_PAUTH } else { 0 },
+                tables: [root, trampoline | u64::from(asid) << 48],
+            },
+        }
+    }
+
+    /// Whether it is a context's at S-EL0.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_el0(&self) -> bool {
+        self.tables[0] != 0
+    }
 }
 
 /// The registers of one execution context.
@@ -117,17 +161,18 @@ pub struct Context {
 
 const _: () = assert!(offset_of!(Context, general) == 0);
 const _: () = assert!(offset_of!(General, x18) == 0 && offset_of!(General, elr) == 112);
+// enter.S loads x30 and this one together.
+const _: () = assert!(offset_of!(General, is_el0) == 13 * 8);
 const _: () = assert!(offset_of!(General, spsr) == offset_of!(General, elr) + 8);
-const _: () = assert!(offset_of!(El1, sctlr) == 0 && size_of::<El1>() == 24 * 8);
+const _: () =
+    assert!(offset_of!(El1, sctlr) == 0 && offset_of!(El1, tables) == 16 && size_of::<El1>() == 24 * 8);
 const _: () = assert!(offset_of!(Vectors, v) == 0 && offset_of!(Vectors, fpcr) == 512);
 const _: () = assert!(offset_of!(Vectors, fpsr) == 520);
 
 impl Context {
-    /// The context `id`, from reset.
+    /// The context `id`, from reset; `trampoline` is the root of the tables that map the trampoline alone.
     #[must_use]
-    pub fn new(id: VcpuId, view: spmc::View, features: &Features) -> Self {
-        let translation = view.translation;
-        let root = |roots: Roots| if features.has_level_0() { roots.level_0 } else { roots.level_1 };
+    pub fn new(id: VcpuId, view: spmc::View, features: &Features, trampoline: u64) -> Self {
         let mut context = Self {
             general: General::default(),
             banked: Banked::default(),
@@ -136,13 +181,7 @@ impl Context {
             hcr: 0,
             lines: Lines::empty(),
             error: 0,
-            view: View {
-                vttbr: root(translation.normal) | u64::from(translation.vmid & features.vmid_mask) << 48,
-                vsttbr: root(translation.secure),
-                // Affinity 0 is the context's number; bit 31 is RES1.
-                vmpidr: 1 << 31 | u64::from(id.index()),
-                hcr: sysregs::HCR | if view.idles { sysregs::HCR_TWI } else { 0 },
-            },
+            view: View::new(id, view, features, trampoline),
         };
         context.reset(0);
         context
@@ -150,9 +189,12 @@ impl Context {
 
     /// Sets every register as after reset, with the first instruction at `pc`.
     pub fn reset(&mut self, pc: u64) {
-        self.general = General { elr: pc, spsr: RESET_SPSR, ..General::default() };
+        let is_el0 = self.view.is_el0();
+        let spsr = if is_el0 { RESET_SPSR_EL0 } else { RESET_SPSR };
+        self.general = General { elr: pc, spsr, is_el0: is_el0.into(), ..General::default() };
         self.banked = Banked::default();
         self.banked.el1.sctlr = RESET_SCTLR;
+        self.banked.el1.tables = self.view.tables;
         self.vectors = Vectors::default();
         self.low = [0; 8];
         self.hcr = self.view.hcr;

@@ -5,7 +5,7 @@
 .section .text.enter, "ax"
 
 // enter_partition(x0 = registers: *mut General, x1 = frame: *mut Frame) -> x0 = reason.
-// x0-x17 come from the frame and go there; x18-x30, ELR and SPSR are the context's.
+// x0-x17 come from the frame and go there; x18-x30, ELR and SPSR are the context's. One at S-EL0 goes by trampoline.S.
 .global enter_partition
 enter_partition:
     stp     x29, x30, [sp, #-{SLOTS}]!
@@ -24,7 +24,7 @@ enter_partition:
     ldp     x24, x25, [x0, #{GENERAL_X18} + 48]
     ldp     x26, x27, [x0, #{GENERAL_X18} + 64]
     ldp     x28, x29, [x0, #{GENERAL_X18} + 80]
-    ldr     x30, [x0, #{GENERAL_X18} + 96]
+    ldp     x30, x0, [x0, #{GENERAL_X18} + 96]
     ldp     x2, x3, [x1, #16]
     ldp     x4, x5, [x1, #32]
     ldp     x6, x7, [x1, #48]
@@ -33,10 +33,15 @@ enter_partition:
     ldp     x12, x13, [x1, #96]
     ldp     x14, x15, [x1, #112]
     ldp     x16, x17, [x1, #128]
+    cbnz    x0, 1f
     ldp     x0, x1, [x1]
     eret
     dsb     nsh                             // nothing behind ERET is run ahead of it
     isb
+1:  ldr     x0, [x1]
+    msr     tpidr_el1, x0
+    ldr     x1, [x1, #8]
+    b       enter_trampoline
 
 // From the vectors: w1 = reason, the partition's x0 and x1 in the scratch slot.
 .global leave_partition

@@ -41,6 +41,7 @@ mod class {
     pub const WFI: u64 = 0x01;
     pub const FP: u64 = 0x07;
     pub const PAUTH: u64 = 0x09;
+    pub const SVC64: u64 = 0x15;
     pub const HVC64: u64 = 0x16;
     pub const SMC64: u64 = 0x17;
     pub const SYSREG: u64 = 0x18;
@@ -83,17 +84,18 @@ pub fn enter(
                 | class::SP_ALIGNMENT
                 | class::SERROR => {}
                 other => match trapped(loaded, features, context, other, syndrome) {
+                    Some(Left::Fault) => {}
                     Some(left) => return left,
                     None => continue,
                 },
             }
         }
-        *fault = offence(syndrome, context.general.elr);
+        *fault = offence(syndrome, context);
         return Left::Fault;
     }
 }
 
-/// Settles a trap so that the context goes on; else why it was left.
+/// Settles a trap so that the context goes on; else why it was left. S-EL0 has no vectors to go on in.
 #[cold]
 fn trapped(
     loaded: &mut Loaded,
@@ -103,12 +105,13 @@ fn trapped(
     syndrome: u64,
 ) -> Option<Left> {
     match class {
+        class::SVC64 => return Some(Left::Call(Conduit::Svc)),
         // WFE does not trap. WFIT may end at any time (Arm DDI 0487, WFIT); who has its own deadline goes on at once.
         class::WFI => {
             context.step_over();
             return (syndrome & WFI_WITH_TIMEOUT == 0).then_some(Left::Idle);
         }
-        class::SYSREG => {
+        class::SYSREG if !context.view.is_el0() => {
             if let Some(access) = TimerAccess::decode(syndrome) {
                 return Some(Left::Timer(access));
             }
@@ -116,6 +119,9 @@ fn trapped(
         _ => {}
     }
     if !claim(loaded, context, class, syndrome) {
+        if context.view.is_el0() {
+            return Some(Left::Fault);
+        }
         inject::undefined(context, features);
     }
     None
@@ -146,17 +152,22 @@ const fn is_tag(syndrome: u64) -> bool {
 #[cold]
 pub fn left_behind(context: &mut Context) -> Fault {
     let syndrome = class::SERROR << 26 | 1 << 25 | core::mem::take(&mut context.error) & 0x01ff_ffff;
-    offence(syndrome, context.general.elr)
+    offence(syndrome, context)
 }
 
-/// What the fault registers say.
+/// What the fault registers say of the context that was left.
 #[cold]
-fn offence(syndrome: u64, pc: u64) -> Fault {
+fn offence(syndrome: u64, context: &Context) -> Fault {
+    let pc = context.general.elr;
     let status = syndrome & 0x3f;
     let abort = matches!(syndrome >> 26 & 0x3f, class::INSTRUCTION_ABORT | class::DATA_ABORT);
     // HPFAR_EL2 holds for translation and access flag faults, and for every fault on a stage-1 walk.
     let known = abort && (syndrome & 1 << 7 != 0 || matches!(status >> 2, 0b0001 | 0b0010));
     let address = sysregs::far();
-    let page = sysregs::hpfar() << 8 & 0x000f_ffff_ffff_f000;
-    Fault { syndrome, address, ipa: known.then_some(page | address & 0xfff), pc }
+    let ipa = if context.view.is_el0() {
+        address
+    } else {
+        sysregs::hpfar() << 8 & 0x000f_ffff_ffff_f000 | address & 0xfff
+    };
+    Fault { syndrome, address, ipa: known.then_some(ipa), pc }
 }

@@ -175,8 +175,7 @@ secondary:
     add     x0, x0, :lo12:{SECONDARY}
     ldp     x22, x23, [x0, #{SECONDARY_TTBR1}]
     orr     x24, x0, #0xffff000000000000
-    bic     x1, x23, #{EPD0}                // the identity step needs the lower half
-    common_registers x1
+    common_registers x23
     msr     ttbr1_el2, x22
     isb
     mmu_on  secondary_upper
@@ -211,8 +210,11 @@ refuse:
     smc     #0
     b       refuse
 
-// x23 = TCR_EL2 with the lower half closed. Writable pages are never executable from here on.
+// x23 = TCR_EL2. Nothing is mapped in the lower half, and writable pages are never executable from here on.
 close_lower_half:
+    adrp    x0, {EMPTY}
+    and     x0, x0, #0x0000ffffffffffff
+    msr     ttbr0_el2, x0
     msr     tcr_el2, x23
     mrs     x0, sctlr_el2
     orr     x0, x0, #(1 << 19)              // WXN
@@ -231,7 +233,6 @@ activate_tables:
     mov     x5, x23                         // callee-saved
     mov     x23, x1
     orr     x2, x1, #(1 << 23)              // EPD1
-    bic     x2, x2, #{EPD0}
     adr     x3, 1f
     and     x3, x3, #0x0000ffffffffffff
     br      x3
@@ -259,9 +260,9 @@ go_off:
     mrs     x9, sctlr_el2
     bic     x9, x9, #(1 << 19)              // WXN: the boot tables are writable and executable
     msr     sctlr_el2, x9
-    mrs     x10, tcr_el2
-    bic     x10, x10, #{EPD0}
-    msr     tcr_el2, x10
+    adrp    x10, boot_tables
+    and     x10, x10, #0x0000ffffffffffff
+    msr     ttbr0_el2, x10
     isb
     tlbi    alle2
     dsb     nsh

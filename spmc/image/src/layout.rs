@@ -11,6 +11,7 @@ const UPPER_HALF: u64 = 0xffff_0000_0000_0000;
 
 unsafe extern "C" {
     static image_begin: u8;
+    static trampoline_begin: u8;
     static text_end: u8;
     static rodata_end: u8;
     static data_end: u8;
@@ -66,6 +67,12 @@ pub fn secondary_entry_address() -> u64 {
 #[must_use]
 pub fn text() -> Range<u64> {
     address!(image_begin)..address!(text_end)
+}
+
+/// The page of code that is mapped while a partition at S-EL0 runs.
+#[must_use]
+pub fn trampoline() -> Range<u64> {
+    address!(trampoline_begin)..address!(trampoline_begin) + 4096
 }
 
 /// Constants, and the boot tables.

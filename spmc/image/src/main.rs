@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `entry.S`, [`boot`], [`secondary`] | from TF-A's entry to the loop, on each PE |
 //! | [`cpu`] | the loop: step, switch, enter, step |
-//! | `vectors.S`, `enter.S`, [`enter`], [`normal`] | into a partition and to the Normal world, and back |
+//! | `vectors.S`, `enter.S`, `trampoline.S`, [`enter`], [`normal`] | into a partition and to the Normal world, and back |
 //! | [`context`], [`loaded`], `state.S`, [`simd`], `simd.S` | what is saved, and whose registers are in the PE |
 //! | [`traps`], [`inject`], [`emulate`] | what partitions may not do by themselves |
 //! | [`features`], [`sysregs`] | what the CPU has |

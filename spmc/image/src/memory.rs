@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use manager::endpoint::{CpuId, VcpuId};
 use manager::exit::Frame;
 use manager::hardware::{
-    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, NEVER, Side, Timer, Tlb,
+    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, NEVER, Side, Tag, Timer, Tlb,
 };
 use manager::memory::page::{Pa, PageRange};
 
@@ -117,11 +117,11 @@ impl Memory for Machine {
 
 impl Tlb for Machine {
     fn publish(&mut self) {
-        sysregs::publish_stage_2();
+        sysregs::publish_tables_of_partitions();
     }
 
-    fn invalidate(&mut self, vmid: u16, range: PageRange) {
-        tlb::invalidate(vmid, range);
+    fn invalidate(&mut self, whose: Tag, range: PageRange) {
+        tlb::invalidate(whose, range);
     }
 }
 

@@ -17,6 +17,9 @@ pub const HCR: u64 =
 pub const HCR_PAUTH: u64 = 1 << 41 | 1 << 40;
 /// HCR_EL2.TWI: WFI traps where it would wait.
 pub const HCR_TWI: u64 = 1 << 13;
+/// HCR_EL2.TGE: EL0 is in the EL2&0 regime, and its exceptions come to EL2. Only while a partition at S-EL0 runs: TLB
+/// maintenance of the EL1&0 regime would be of this one.
+pub const HCR_TGE: u64 = 1 << 27;
 /// HCR_EL2.VI and VF: a virtual IRQ, a virtual FIQ is pending.
 pub const HCR_VI: u64 = 1 << 7;
 /// See [`HCR_VI`].
@@ -47,14 +50,16 @@ pub const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
 /// MAIR_EL2: attribute 0 is Device-nGnRnE, attribute 1 Normal write-back.
 pub const MAIR: u64 = 0xff00;
 
-/// TCR_EL2 (E2H layout) without IPS: 48 bits in both halves, 4 KB granules, write-back inner-shareable walks.
-pub const TCR: u64 = 16 | 1 << 8 | 1 << 10 | 3 << 12 | 16 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30;
-/// TCR_EL2.EPD0: no walks for the lower half.
-pub const TCR_EPD0: u64 = 1 << 7;
+/// TCR_EL2 (E2H layout) without IPS: 48 bits in both halves, 4 KB granules, write-back inner-shareable walks, and the ASID
+/// is that in TTBR1_EL2 (A1).
+pub const TCR: u64 =
+    16 | 1 << 8 | 1 << 10 | 3 << 12 | 16 << 16 | 1 << 22 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30;
 
 /// SCTLR_EL2 (E2H layout) with the MMU, the caches and the stack alignment check on; WXN follows when the boot tables
-/// are left.
-pub const SCTLR: u64 = 0x30d0_0800 | 1 << 12 | 1 << 3 | 1 << 2 | 1;
+/// are left. For S-EL0: stack alignment is checked (SA0), caches are the partition's to maintain (UCI, UCT) and to zero
+/// by (DZE), WFE waits (nTWE), and WFI traps.
+pub const SCTLR: u64 = 0x30d0_0800 | SCTLR_EL0 | 1 << 12 | 1 << 3 | 1 << 2 | 1;
+const SCTLR_EL0: u64 = 1 << 4 | 1 << 14 | 1 << 15 | 1 << 18 | 1 << 26;
 
 /// CPTR_EL2 (E2H layout): FP, SVE and SME trap (FPEN, ZEN and SMEN are 0), and trace and activity monitors too.
 pub const CPTR: u64 = 1 << 28 | 1 << 30;
@@ -69,9 +74,9 @@ pub const CPTR_SME: u64 = 3 << 24;
 /// and TPMS profiling and trace buffers.
 pub const MDCR: u64 = 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 14 | 1 << 19;
 
-/// CNTHCTL_EL2 (E2H layout): the counters are free (EL1PCTEN); the physical timer traps (EL1PTEN is 0), and is
-/// emulated.
-pub const CNTHCTL: u64 = 1 << 10;
+/// CNTHCTL_EL2 (E2H layout): the counters are free (EL1PCTEN, and at S-EL0 EL0PCTEN and EL0VCTEN); the physical timer
+/// traps (EL1PTEN is 0), and is emulated at S-EL1. S-EL0 has none (EL0PTEN and EL0VTEN are 0).
+pub const CNTHCTL: u64 = 1 << 10 | 1 << 1 | 1;
 /// CNTHCTL_EL2.EL1TVT: the virtual timer traps too (FEAT_ECV).
 pub const CNTHCTL_EL1TVT: u64 = 1 << 13;
 
@@ -272,8 +277,8 @@ pub fn publish_tables() {
     unsafe { asm!("dsb ishst", "tlbi alle1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
-/// Makes stores to stage-2 tables visible to the table walkers of all PEs.
-pub fn publish_stage_2() {
+/// Makes stores to partitions' tables visible to the table walkers of all PEs.
+pub fn publish_tables_of_partitions() {
     // SAFETY: barriers.
     unsafe { asm!("dsb ishst", "isb", options(nostack, preserves_flags)) };
 }
@@ -294,6 +299,25 @@ pub fn forget_ipas(operand: u64) {
 pub fn forget_stage_1() {
     // SAFETY: as above.
     unsafe { asm!("dsb ish", "tlbi vmalle1is", "dsb ish", "isb", options(nostack, preserves_flags)) };
+}
+
+/// Forgets what any PE has cached of stage 1 of the EL2&0 regime for one virtual address of an ASID.
+/// [`complete_forgetting`] completes it.
+pub fn forget_address(operand: u64) {
+    // SAFETY: TLB maintenance; the next access walks the tables again.
+    unsafe { asm!("tlbi vae2is, {}", in(reg) operand, options(nostack, preserves_flags)) };
+}
+
+/// As [`forget_address`], for a range: RVAE2IS, where [`has_tlbi_range`].
+pub fn forget_addresses(operand: u64) {
+    // SAFETY: as above.
+    unsafe { asm!("sys #4, c8, c2, #1, {}", in(reg) operand, options(nostack, preserves_flags)) };
+}
+
+/// What was to be forgotten by any PE is.
+pub fn complete_forgetting() {
+    // SAFETY: barriers.
+    unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
 /// Forgets both stages of the current VMID.

@@ -17,7 +17,9 @@ unsafe extern "C" {
     fn activate_tables(root: u64, control: u64);
 }
 
-const COMMON: El1Attributes = El1Attributes::VALID.union(El1Attributes::ACCESSED);
+/// Nothing is global: what a TLB keeps of the SPMC is of no use to whoever runs by another ASID (R16).
+const COMMON: El1Attributes =
+    El1Attributes::VALID.union(El1Attributes::ACCESSED).union(El1Attributes::NON_GLOBAL);
 const NORMAL: El1Attributes =
     COMMON.union(El1Attributes::ATTRIBUTE_INDEX_1).union(El1Attributes::INNER_SHAREABLE);
 const NEVER_EXECUTE: El1Attributes = El1Attributes::PXN.union(El1Attributes::UXN);
@@ -73,9 +75,10 @@ impl Translation<El1Attributes> for Frames {
     }
 }
 
-/// The tables of the upper half.
+/// The tables of the upper half: the SPMC's own, and those that map the trampoline alone while a partition at S-EL0 runs.
 pub struct Tables {
     root: RootTable<El2And0, Frames>,
+    trampoline: RootTable<El2And0, Frames>,
     /// What is mapped with permissions of its own; the ranges of the manifest leave it alone.
     own: Vec<Range<u64>>,
 }
@@ -84,27 +87,38 @@ impl Tables {
     /// Tables that map nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            root: RootTable::with_va_range(Frames, 0, El2And0, VaRange::Upper),
-            own: Vec::with_capacity(24),
-        }
+        let upper = || RootTable::with_va_range(Frames, 0, El2And0, VaRange::Upper);
+        let (root, mut trampoline) = (upper(), upper());
+        let below = trampoline.to_physical().0 + size_of::<PageTable<El1Attributes>>();
+        assert_eq!(below, root.to_physical().0, "trampoline.S finds one by the other");
+        map(&mut trampoline, layout::trampoline(), Use::Text, Constraints::NO_BLOCK_MAPPINGS);
+        Self { root, trampoline, own: Vec::with_capacity(24) }
+    }
+
+    /// The root of the tables that map the trampoline alone, for TTBR1_EL2.
+    #[must_use]
+    pub fn trampoline(&self) -> u64 {
+        self.trampoline.to_physical().0 as u64
+    }
+
+    /// What these tables map, by a walk over all of the upper half.
+    #[must_use]
+    pub fn seen_at_el0(&self) -> Vec<Range<usize>> {
+        let mut seen = Vec::new();
+        let upper = MemoryRegion::new(layout::virtual_address(0), usize::MAX & !4095);
+        let walked = self.trampoline.walk_range(&upper, &mut |range, descriptor, _| {
+            if descriptor.is_valid() {
+                seen.push(range.start().0..range.end().0);
+            }
+            Ok(())
+        });
+        walked.expect("the upper half can be walked");
+        seen
     }
 
     /// Maps `range` of physical addresses.
     fn map(&mut self, range: Range<u64>, purpose: Use, constraints: Constraints) {
-        if range.is_empty() {
-            return;
-        }
-        let region =
-            MemoryRegion::new(layout::virtual_address(range.start), layout::virtual_address(range.end));
-        self.root
-            .map_range(
-                &region,
-                PhysicalAddress(range.start as usize),
-                purpose.attributes(),
-                constraints | Constraints::NO_CONTIGUOUS_HINT,
-            )
-            .expect("the upper half covers 48 bits");
+        map(&mut self.root, range, purpose, constraints);
     }
 
     /// Maps `range`, page by page, and keeps it from being mapped otherwise by [`Self::map_around_own`].
@@ -127,10 +141,10 @@ impl Tables {
         self.map(from..range.end, purpose, Constraints::empty());
     }
 
-    /// TTBR1_EL2 and TCR_EL2 for these tables, with nothing in the lower half.
+    /// TTBR1_EL2 and TCR_EL2 for these tables.
     #[must_use]
     pub fn registers(&self) -> (u64, u64) {
-        (self.root.to_physical().0 as u64, sysregs::tcr() | sysregs::TCR_EPD0)
+        (self.root.to_physical().0 as u64, sysregs::tcr())
     }
 
     /// Leaves the boot tables.
@@ -143,4 +157,19 @@ impl Tables {
         // SAFETY: the caller's promise; entry.S keeps the identity mapping that the step needs.
         unsafe { activate_tables(root, control) };
     }
+}
+
+/// Maps `range` of physical addresses in the tables of this root.
+fn map(root: &mut RootTable<El2And0, Frames>, range: Range<u64>, purpose: Use, constraints: Constraints) {
+    if range.is_empty() {
+        return;
+    }
+    let region = MemoryRegion::new(layout::virtual_address(range.start), layout::virtual_address(range.end));
+    root.map_range(
+        &region,
+        PhysicalAddress(range.start as usize),
+        purpose.attributes(),
+        constraints | Constraints::NO_CONTIGUOUS_HINT,
+    )
+    .expect("the upper half covers 48 bits");
 }

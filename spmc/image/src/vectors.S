@@ -47,6 +47,7 @@ guarded_vectors:
 
 // x0 = this PE's crash record; its x0 in SP_EL0. All registers go to the record, then the first PE to come takes
 // the crash stack and reports.
+.global crash_registers
 crash_registers:
     stp     x1, x2, [x0, #8]
     mrs     x1, sp_el0

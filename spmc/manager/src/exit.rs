@@ -39,6 +39,8 @@ pub enum Conduit {
     Smc,
     /// Hypervisor Call, from S-EL1.
     Hvc,
+    /// Supervisor Call, from S-EL0.
+    Svc,
 }
 
 /// A partition's offence, as the PE reports it.
@@ -48,18 +50,24 @@ pub struct Fault {
     pub syndrome: u64,
     /// FAR_EL2: the partition's virtual address.
     pub address: u64,
-    /// The intermediate physical address, where HPFAR_EL2 gives one.
+    /// The address that the partition's own tree does not map: the intermediate physical one, where HPFAR_EL2 gives one,
+    /// or of a partition at S-EL0 the virtual one.
     pub ipa: Option<u64>,
     /// ELR_EL2: the instruction.
     pub pc: u64,
 }
 
 impl Fault {
-    /// Whether it is an access to an address that is not mapped at stage 2: a translation fault of an instruction or data
-    /// abort (ESR_EL2.EC 0x20 and 0x24, status 0b0001LL).
+    /// Whether it is an access to an address that is not mapped: a translation fault of an instruction or data abort (ESR_EL2.EC 0x20 and 0x24, status 0b0001LL).
     #[must_use]
     pub const fn is_translation(&self) -> bool {
-        matches!(self.syndrome >> 26 & 0x3F, 0x20 | 0x24) && self.syndrome >> 2 & 0xF == 1
+        self.is_access() && self.syndrome >> 2 & 0xF == 1
+    }
+
+    /// Whether it is an access to an address: an instruction or data abort.
+    #[must_use]
+    pub const fn is_access(&self) -> bool {
+        matches!(self.syndrome >> 26 & 0x3F, 0x20 | 0x24)
     }
 
     /// Whether it is an SError (ESR_EL2.EC 0x2f, Arm DDI 0487): no address belongs to it, and `pc` is only near it.

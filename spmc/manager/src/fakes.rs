@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::endpoint::{CpuId, VcpuId};
 use crate::exit::Frame;
-use crate::hardware::{AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Timer, Tlb};
+use crate::hardware::{
+    AccessFault, Acknowledged, Console, Interrupts, Memory, Monitor, Side, Tag, Timer, Tlb,
+};
 use crate::memory::page::{PAGE_SIZE, Pa, PageRange};
 use crate::memory::table::{ENTRIES, TableFrame};
 
@@ -32,7 +34,7 @@ struct Shared {
     kicks: u32,
     kicked: Vec<u16>,
     raised: Vec<u16>,
-    invalidated: Vec<(u16, PageRange)>,
+    invalidated: Vec<(Tag, PageRange)>,
     count: u64,
     active: Vec<u32>,
     monitor_calls: Vec<[u64; 18]>,
@@ -150,9 +152,9 @@ impl Machine {
         self.shared().raised.drain(..).collect()
     }
 
-    /// What the TLBs were told to forget, by VMID, in order, since the last time.
+    /// What the TLBs were told to forget, and whose, in order, since the last time.
     #[must_use]
-    pub fn take_invalidated(&self) -> Vec<(u16, PageRange)> {
+    pub fn take_invalidated(&self) -> Vec<(Tag, PageRange)> {
         self.shared().invalidated.drain(..).collect()
     }
 
@@ -246,8 +248,8 @@ impl Memory for Machine {
 impl Tlb for Machine {
     fn publish(&mut self) {}
 
-    fn invalidate(&mut self, vmid: u16, range: PageRange) {
-        self.shared().invalidated.push((vmid, range));
+    fn invalidate(&mut self, whose: Tag, range: PageRange) {
+        self.shared().invalidated.push((whose, range));
     }
 }
 

@@ -80,12 +80,22 @@ pub trait Timer {
     fn arm(&mut self, deadline: u64);
 }
 
-/// The TLBs of all PEs, and what else an MMU keeps of stage-2 tables.
+/// By what a TLB tells a partition's translations from those of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// Of the EL1&0 regime: a partition at S-EL1.
+    Vmid(u16),
+    /// Of the EL2&0 regime: a partition at S-EL0.
+    Asid(u16),
+}
+
+/// The TLBs of all PEs, and what else an MMU keeps of partitions' tables.
 pub trait Tlb {
     /// Entries that were written into tables are seen by walks that begin later.
     fn publish(&mut self);
-    /// Nothing is kept any more of the translation of these IPAs, which are equal to their addresses, for `vmid`.
-    fn invalidate(&mut self, vmid: u16, range: PageRange);
+    /// Nothing is kept any more of the translation of these addresses, each of which is mapped to itself: IPAs in the
+    /// space of the range under a VMID, virtual addresses under an ASID.
+    fn invalidate(&mut self, whose: Tag, range: PageRange);
 }
 
 /// EL3.

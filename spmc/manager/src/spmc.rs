@@ -30,9 +30,9 @@ pub use crate::state::cpu::Cpu;
 /// What the image needs to know of a context's partition.
 #[derive(Clone, Copy, Debug)]
 pub struct View {
-    /// For the MMU.
+    /// For the MMU; whether it runs at S-EL1 or S-EL0.
     pub translation: Translation,
-    /// Whether its WFI is a reason to come back ([`Exit::Idle`]).
+    /// Whether its WFI is a reason to come back ([`Exit::Idle`]); at S-EL0 it always is.
     pub idles: bool,
 }
 

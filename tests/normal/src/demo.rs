@@ -86,6 +86,14 @@ pub const LENDER: Partition = Partition {
     properties: 0x301,
     memory: 0xe34_0000,
 };
+/// And the one at S-EL0.
+pub const SANDBOX: Partition = Partition {
+    id: 0x8003,
+    uuid: [0x4f82_c605_7b3a_9d14, 0xb25f_6a41_9cd1_07e8],
+    contexts: 1,
+    properties: 0x30d,
+    memory: 0xe3c_0000,
+};
 /// All partitions, in the order of their ids.
 pub const PARTITIONS: [Partition; 8] = [ECHO, RELAY, HOSTILE, PATIENT, MAILMAN, COURIER, PORTER, TICKER];
 
@@ -120,7 +128,7 @@ impl Partition {
 
 /// Commands: word 0 of a request. The SDK's `demo` says what they do, `FORWARD` is relay's; those from `SWEEP` on are
 /// hostile's, those from `LOG` on `mailman`'s, those from `ENABLE` on the SDK's `alarms`', those from `RETRIEVE` on
-/// `borrower`'s.
+/// its `lending`'s, and those from `PERMISSIONS` on `sandbox`'s.
 pub mod command {
     pub const ECHO: u64 = 0x4543_484f;
     pub const FORWARD: u64 = 0x4657_4421;
@@ -159,6 +167,8 @@ pub mod command {
     pub const CYCLE: u64 = 0x4359_434c;
     pub const POKE: u64 = 0x504f_4b45;
     pub const WALK: u64 = 0x5741_4c4b;
+    pub const PERMISSIONS: u64 = 0x5045_524d;
+    pub const WAIT: u64 = 0x5741_4954;
 }
 
 /// What `FORWARD` changes the target's answer by.

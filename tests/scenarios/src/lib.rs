@@ -24,7 +24,7 @@ use manager::manifest;
 use manager::memory::page::{Pa, PageRange, Space};
 use manager::memory::space::Pool;
 use manager::memory::table::TableFrame;
-use manager::spmc::Spmc;
+use manager::spmc::{Spmc, Translation};
 
 pub use buffers::vm_tx;
 pub use pe::{Pe, Place};
@@ -53,6 +53,8 @@ pub const NORMAL_MEMORY: u64 = 0x4000_0000;
 pub const ECHO_MEMORY: u64 = 0xe30_0000;
 /// Where `relay` is loaded.
 pub const RELAY_MEMORY: u64 = ECHO_MEMORY + PARTITION_MEMORY;
+/// Where `relay`'s memory begins that it may write, where it runs at S-EL0 ([`Sources::relay_at_el0`]).
+pub const WRITABLE_AT_EL0: u64 = RELAY_MEMORY + 0x1_0000;
 /// How much memory each partition has; it lies behind that of the one before.
 pub const PARTITION_MEMORY: u64 = 0x4_0000;
 
@@ -134,6 +136,10 @@ pub mod id {
     pub const MEM_FRAG_RX: u64 = Named::MemFragRx as u64;
     /// FFA_MEM_FRAG_TX.
     pub const MEM_FRAG_TX: u64 = Named::MemFragTx as u64;
+    /// FFA_MEM_PERM_GET, 64-bit.
+    pub const MEM_PERM_GET: u64 = Named::MemPermGet64 as u64;
+    /// FFA_MEM_PERM_SET, 64-bit.
+    pub const MEM_PERM_SET: u64 = Named::MemPermSet64 as u64;
     /// FFA_NORMAL_WORLD_RESUME.
     pub const NORMAL_WORLD_RESUME: u64 = Named::NormalWorldResume32 as u64;
 }
@@ -270,7 +276,8 @@ impl Drop for World {
 }
 
 impl World {
-    /// The addresses of a partition's stage-2 roots: of its secure and its non-secure space.
+    /// The addresses of a partition's roots: of its secure and its non-secure space at stage 2, or the same one twice of
+    /// stage 1.
     ///
     /// # Panics
     /// If there is no such partition.
@@ -279,8 +286,10 @@ impl World {
         let found = self.spmc.partitions().find(|one| u64::from(one.id().get()) == partition);
         let mut held = manager::order::Holding::nothing();
         let (spaces, _held) = found.expect("there is such a partition").spaces().lock(&mut held);
-        let roots = spaces.translation();
-        [roots.secure.level_0, roots.normal.level_0]
+        match spaces.translation() {
+            Translation::Stage2 { secure, normal, .. } => [secure.level_0, normal.level_0],
+            Translation::Stage1 { root, .. } => [root; 2],
+        }
     }
 
     /// A word of the table at this address.

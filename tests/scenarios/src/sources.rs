@@ -63,6 +63,14 @@ impl Sources {
         sources
     }
 
+    /// Has `relay` run at S-EL0, with memory from [`WRITABLE_AT_EL0`](crate::WRITABLE_AT_EL0) on that it may write.
+    pub fn relay_at_el0(&mut self) {
+        Self::set(&mut self.relay, "exception-level", "<1>");
+        let region = "memory-regions { compatible = \"arm,ffa-manifest-memory-regions\"; variables { \
+                      load-address-relative-offset = <0x10000>; pages-count = <0x30>; attributes = <3>; }; };\n";
+        Self::add_node(&mut self.relay, region);
+    }
+
     /// Changes one place of a source, which must be there.
     ///
     /// # Panics

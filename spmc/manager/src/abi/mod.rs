@@ -6,6 +6,7 @@
 mod info;
 mod message;
 mod notifications;
+mod permissions;
 mod rxtx;
 pub mod sharing;
 
@@ -20,6 +21,7 @@ pub use info::{
 };
 pub use message::{MESSAGE_HEADER_SIZE, MessageHeader};
 pub use notifications::{Notified, Waiting, bitmap, notified};
+pub use permissions::{permitted, rights};
 pub use rxtx::{BUFFERS_SIZE, Buffers, BuffersError};
 
 /// FF-A 1.0.

@@ -49,7 +49,10 @@ const FUNCTION: u32 = 1 << 31;
 fn feature(at: &mut Entry<'_>, asked: u32) -> Outcome {
     let properties = match (asked, at.caller) {
         _ if at.version < V1_1 => return Err(FfaError::NotSupported),
-        (NOTIFICATION_PENDING, Caller::Partition(partition, _)) if partition.config().notifications => {
+        (NOTIFICATION_PENDING, Caller::Partition(partition, _))
+            // At S-EL0 there are no virtual interrupts: a partition polls.
+            if partition.config().notifications && !partition.is_at_el0() =>
+        {
             interrupts::NOTIFICATION.into()
         }
         (SCHEDULE_RECEIVER, Caller::Normal) => hardware::SCHEDULE_RECEIVER,

@@ -132,7 +132,12 @@ fn find<'a>(at: &mut Entry<'a>, interrupted: Interrupted) -> Option<(&'a Partiti
         let found = context.vcpu().lock(&mut at.held).0.handler(here);
         match found {
             None => continue,
-            Some(Handler::Blocked) if !is_in_chain(at, context.id(), interrupted) => continue,
+            // At S-EL0 it learns of an interrupt only when it waits.
+            Some(Handler::Blocked)
+                if partition.is_at_el0() || !is_in_chain(at, context.id(), interrupted) =>
+            {
+                continue;
+            }
             Some(Handler::Blocked | Handler::Waited) => {}
         }
         let handling = context.vcpu().lock(&mut at.held).0.handle(here, interrupted);
@@ -165,7 +170,7 @@ fn begin(
     match (found, displaced) {
         (Handler::Waited, _) | (_, None) => {
             at.hold_normal_for(target);
-            abi::handle_interrupt(at.frame, partition.owned().id(first).into());
+            tell(at, partition, target, first);
         }
         // It goes on by its own model, and runs whom the interrupt took the PE from when it has handled it.
         (Handler::Blocked, Some(displaced)) => {
@@ -181,8 +186,28 @@ fn begin(
 /// not happened.
 #[cold]
 pub fn intercept(at: &mut Entry<'_>, partition: &Partition, slot: Slot) -> Next {
-    abi::handle_interrupt(at.frame, partition.owned().id(slot).into());
+    let Caller::Partition(_, vcpu) = at.caller else { return at.back() };
+    tell(at, partition, vcpu, slot);
     at.back()
+}
+
+/// A context is told which interrupt it is to handle. At S-EL0 it takes it by that, having no other way.
+fn tell(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId, slot: Slot) {
+    let taken = if partition.is_at_el0() {
+        partition.vcpu(vcpu).lock(&mut at.held).0.take_interrupt().0
+    } else {
+        None
+    };
+    abi::handle_interrupt(at.frame, partition.owned().id(taken.unwrap_or(slot)).into());
+}
+
+/// A context at S-EL0 starts: it lets all interrupts of its devices through, as it cannot say which.
+#[cold]
+pub fn let_all_through(at: &mut Entry<'_>, partition: &Partition, vcpu: VcpuId) {
+    let (mut life, _held) = partition.vcpu(vcpu).lock(&mut at.held);
+    for slot in partition.owned().devices() {
+        life.enable(slot, true, false).expect("nothing is pending from reset");
+    }
 }
 
 /// FFA_MSG_WAIT of a context that runs to handle interrupts: whom they took the PE from goes on. Its RX buffer is given

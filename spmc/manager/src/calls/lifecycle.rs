@@ -36,6 +36,9 @@ fn start_next(at: &mut Entry<'_>) -> Next {
         if partition.is_aborted() || !context.vcpu().lock(&mut at.held).0.start(at.cpu.id()) {
             continue;
         }
+        if partition.is_at_el0() {
+            interrupts::let_all_through(at, partition, vcpu);
+        }
         let is_primary = partition.begin();
         // FF-A 1.2, 5.4.1: only the primary context gets the address of the boot information.
         let boot_info = partition.config().boot_info.filter(|_| is_primary);
@@ -73,6 +76,8 @@ pub fn fault(at: &mut Entry<'_>, fault: &Fault) -> Next {
     let (name, index) = (partition.name(), vcpu.index());
     if fault.is_asynchronous() {
         error!("{name} is aborted: vCPU {index} at pc {pc:#x} got an SError, syndrome {syndrome:#x}");
+    } else if !fault.is_access() {
+        error!("{name} is aborted: vCPU {index} at pc {pc:#x} may not do that, syndrome {syndrome:#x}");
     } else {
         let ipa = ipa.unwrap_or(address);
         error!(

@@ -16,6 +16,7 @@ mod logical;
 mod monitor;
 mod notifications;
 mod party;
+mod permissions;
 mod power;
 pub mod schedule;
 mod sharing;

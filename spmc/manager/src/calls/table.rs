@@ -5,7 +5,7 @@ use bitflags::bitflags;
 
 use super::{
     Caller, Entry, Outcome, buffers, console, cycles, direct, discovery, indirect, lifecycle, notifications,
-    power, schedule, sharing,
+    permissions, power, schedule, sharing,
 };
 use crate::abi::{V1_0, V1_1, V1_2};
 use crate::state::ModelKind;
@@ -22,6 +22,8 @@ bitflags! {
         const NORMAL_ANSWER = 1 << 2;
         /// Partitions get it as the answer to a call.
         const PARTITION_ANSWER = 1 << 3;
+        /// Partitions at S-EL0 may call it.
+        const EL0 = 1 << 4;
     }
 }
 
@@ -69,6 +71,7 @@ const BOTH: Instances = Instances::NORMAL.union(Instances::PARTITION);
 const ANSWERS: Instances = Instances::NORMAL_ANSWER.union(Instances::PARTITION_ANSWER);
 const NORMAL: Instances = Instances::NORMAL;
 const PARTITION: Instances = Instances::PARTITION;
+const EL0: Instances = Instances::EL0;
 /// Partitions call it, and the Normal world gets it as an answer.
 const UPWARDS: Instances = Instances::PARTITION.union(Instances::NORMAL_ANSWER);
 const ANY: Models = Models::all();
@@ -151,6 +154,10 @@ pub static CALLS: &[Call] = &[
     call(FuncId::MemOpResume,            V1_0, BOTH,                    ANY,         from(3),         sharing::resume),
     call(FuncId::MemFragTx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY, from(5), sharing::fragment),
     call(FuncId::MemFragRx,              V1_0, BOTH.union(ANSWERS).union(Instances::PARTITION_ANSWER), ANY,        from(5),         sharing::more),
+    call(FuncId::MemPermGet32,           V1_0, EL0,                     Models::INIT, from(3),        permissions::get),
+    call(FuncId::MemPermGet64,           V1_0, EL0,                     Models::INIT, from(3),        permissions::get),
+    call(FuncId::MemPermSet32,           V1_0, EL0,                     Models::INIT, from(4),        permissions::set),
+    call(FuncId::MemPermSet64,           V1_0, EL0,                     Models::INIT, from(4),        permissions::set),
     call(FuncId::Run32,                  V1_0, BOTH,                    WORKING,     from(2),         cycles::run),
     call(FuncId::MsgWait32,              V1_0, UPWARDS,                 FREE.difference(Models::DIRECT), from(3) | 1 << 1, cycles::msg_wait),
     call(FuncId::Yield32,                V1_0, UPWARDS,                 WORKING.intersection(FREE), from(4),         cycles::give_up),
@@ -197,7 +204,22 @@ impl Call {
             Caller::Normal => Instances::NORMAL.union(Instances::NORMAL_ANSWER),
             Caller::Partition(..) => Instances::PARTITION.union(Instances::PARTITION_ANSWER),
         };
-        self.instances.intersects(side) && version >= self.since
+        (self.instances.intersects(side) || self.is_for_el0(caller)) && version >= self.since
+    }
+
+    /// Whether it is for partitions at S-EL0 alone, and this is one.
+    #[cold]
+    fn is_for_el0(&self, caller: &Caller<'_>) -> bool {
+        let is_el0 = matches!(caller, Caller::Partition(partition, _) if partition.is_at_el0());
+        is_el0 && self.instances.contains(Instances::EL0)
+    }
+
+    /// The first gate of a call that is for partitions at S-EL0 alone.
+    #[cold]
+    #[inline(never)]
+    fn admit_at_el0(&self, at: &Entry<'_>) -> Result<(), FfaError> {
+        let is_its = self.is_for_el0(&at.caller) && at.version >= self.since;
+        if is_its { Ok(()) } else { Err(FfaError::NotSupported) }
     }
 
     /// The gates in front of the handler: version and instance, runtime model, registers that must be zero.
@@ -208,7 +230,7 @@ impl Call {
             Caller::Partition(..) => Instances::PARTITION,
         };
         if !self.instances.contains(side) || at.version < self.since {
-            return Err(FfaError::NotSupported);
+            self.admit_at_el0(at)?;
         }
         if side == Instances::PARTITION && !self.models.contains(Models::of(at.cpu.model())) {
             return Err(FfaError::Denied);

@@ -86,7 +86,7 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let boot_order = root.optional_number("boot-order", 0..=LAST_IN_BOOT_ORDER - 1)?;
     let register = root.optional_number("gp-register-num", 0..=3_u8)?;
     let boot_info = boot_info(&root, register)?;
-    let (memory, devices) = regions::regions(&root, vm, cpus)?;
+    let (memory, devices) = regions::regions(&root, vm, exception_level, cpus)?;
     let buffers = regions::buffers(&root, &memory)?;
     let normal_interrupts = actions::normal(&root, exception_level)?;
     let other_secure_interrupts = actions::other_secure(&root, normal_interrupts)?;
@@ -99,10 +99,6 @@ pub fn parse(bytes: &[u8], vm: &VmEntry, package: &Package, cpus: &[u64]) -> Res
     let allowed_senders = senders::allowed(&root, vm.index.id(), &services)?;
     let lifecycle = lifecycle::lifecycle(&root, contexts, register, image_uuid, &memory)?;
     identity(&root, vm)?;
-    if exception_level == ExceptionLevel::El0 {
-        let why = "S-EL0 is not there; it must be 2 (S-EL1)";
-        return Err(Error::Unsupported { at: root.at(LEVEL), value: "1".to_string(), why });
-    }
     root.report_unused(USED, KNOWN);
     Ok(PartitionConfig {
         index: vm.index,
@@ -171,6 +167,12 @@ fn contexts(root: &Node<'_, '_>, vm: &VmEntry, level: ExceptionLevel, pes: usize
         return Err(root.value(COUNT, count, "1, as `exception-level` is 1 (S-EL0)"));
     }
     let name = &vm.name;
+    if level == ExceptionLevel::El0 {
+        if vm.vcpus != 1 {
+            log::warn!("{name}: `vcpu_count` {} is ignored: at S-EL0 there is one", vm.vcpus);
+        }
+        return Ok(Contexts::Migratable);
+    }
     if count != vm.vcpus {
         log::warn!("{name}: `{COUNT}` is {count}; `vcpu_count` of the SPMC manifest, {}, wins", vm.vcpus);
     }

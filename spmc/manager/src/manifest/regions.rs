@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::error::Error;
 use super::tree::Node;
 use super::{interrupts, streams};
-use crate::config::{Device, Memory, Region, VmEntry};
+use crate::config::{Device, ExceptionLevel, Memory, Region, VmEntry};
 use crate::memory::page::{ADDRESS_LIMIT, Attributes, PAGE_SIZE, PageRange, Space};
 
 /// The most memory regions, and the most device regions, of one partition.
@@ -31,10 +31,16 @@ pub struct Found {
     phandle: Option<u32>,
 }
 
-/// The memory and the device regions of a partition. `cpus` are the affinities of the PEs.
-pub fn regions(root: &Node<'_, '_>, vm: &VmEntry, cpus: &[u64]) -> Result<(Vec<Found>, Vec<Device>), Error> {
+/// The memory and the device regions of a partition at this exception level. `cpus` are the affinities of the PEs.
+pub fn regions(
+    root: &Node<'_, '_>,
+    vm: &VmEntry,
+    level: ExceptionLevel,
+    cpus: &[u64],
+) -> Result<(Vec<Found>, Vec<Device>), Error> {
     let nodes = list(root, "memory-regions", "arm,ffa-manifest-memory-regions")?;
-    let memory: Vec<Found> = nodes.iter().map(|node| memory_region(node, vm)).collect::<Result<_, _>>()?;
+    let regions = nodes.iter().map(|node| memory_region(node, vm, level));
+    let memory: Vec<Found> = regions.collect::<Result<_, _>>()?;
     let mut devices = Vec::new();
     for node in list(root, "device-regions", "arm,ffa-manifest-device-regions")? {
         devices.push(device_region(&node, &devices, cpus)?);
@@ -61,7 +67,7 @@ fn list<'b, 'a>(
     Ok(children)
 }
 
-fn memory_region(node: &Node<'_, '_>, vm: &VmEntry) -> Result<Found, Error> {
+fn memory_region(node: &Node<'_, '_>, vm: &VmEntry, level: ExceptionLevel) -> Result<Found, Error> {
     let (property, start) = match (node.optional::<u64>(BASE)?, node.optional::<u64>(RELATIVE)?) {
         (Some(_), Some(_)) => return Err(Error::Exclusive { at: node.at(BASE), other: RELATIVE }),
         (Some(base), None) => (BASE, base),
@@ -83,6 +89,12 @@ fn memory_region(node: &Node<'_, '_>, vm: &VmEntry) -> Result<Found, Error> {
         let limit = "R (1), RW (3), RX (5) or RWX (7), and 8 for the Normal world's memory";
         node.value(ATTRIBUTES, format_args!("{bits:#x}"), limit)
     })?;
+    // SCTLR_EL2.WXN: what S-EL0 may write it does not execute.
+    if level == ExceptionLevel::El0 && attributes.contains(Attributes::WRITE | Attributes::EXECUTE) {
+        let limit =
+            "R (1), RW (3) or RX (5), as `exception-level` is 1 (S-EL0), and 8 for the Normal world's memory";
+        return Err(node.value(ATTRIBUTES, format_args!("{bits:#x}"), limit));
+    }
     let region =
         Region { name: node.name().to_string(), range: range(node, property, start, space)?, attributes };
     let streams = streams::streams(node)?;

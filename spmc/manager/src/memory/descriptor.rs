@@ -1,35 +1,55 @@
-//! Stage-2 translation descriptors of VMSAv8-64: 4 KB granule, four levels, 48-bit addresses (Arm ARM, D8.3).
+//! Translation descriptors of VMSAv8-64: 4 KB granule, four levels, 48-bit addresses (Arm ARM, D8.3).
 //!
-//! In the secure state a stage-2 descriptor does not say which world its output lies in: VSTCR_EL2.SA does for the
-//! secure IPA space, VTCR_EL2.NSA for the non-secure one. A tree therefore has one output space
-//! ([`super::space::AddressSpace`]), and no NS bit is written here.
+//! Those of stage 1 and stage 2 differ in what the fields of a block or page are ([`Format`]), and in nothing else here.
 
-use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SHIFT, PAGE_SIZE};
+mod stage_1;
+mod stage_2;
+
+use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SHIFT, PAGE_SIZE, Space};
 
 /// Bit 0: the MMU may use the descriptor.
 const VALID: u64 = 1 << 0;
 /// Bit 1: a table at levels 0 to 2, a page at level 3; clear in a block.
 const TABLE_OR_PAGE: u64 = 1 << 1;
-/// `MemAttr[3:0]`, bits 5:2, without FEAT_S2FWB: Normal memory, outer and inner write-back.
-const NORMAL_WRITE_BACK: u64 = 0b1111 << 2;
-/// The whole MemAttr field. Device-nGnRnE is all zero.
-const MEMORY_TYPE: u64 = 0b1111 << 2;
-/// `S2AP[0]`: reads are allowed.
-const READ: u64 = 1 << 6;
-/// `S2AP[1]`: writes are allowed.
-const WRITE: u64 = 1 << 7;
 /// `SH[1:0]`, bits 9:8: inner shareable. For Device memory the field has no effect.
 const INNER_SHAREABLE: u64 = 0b11 << 8;
 /// AF: the first access does not fault.
 const ACCESSED: u64 = 1 << 10;
-/// `XN[1]`, bit 54. With `XN[0]` (bit 53) clear it forbids execution at EL1 and EL0 alike, with FEAT_XNX and without.
-const EXECUTE_NEVER: u64 = 1 << 54;
 /// Bits 58:55 are for software: ownership.
 const OWNERSHIP_SHIFT: u32 = 55;
 /// The width of that field.
 const OWNERSHIP_MASK: u64 = 0b1111;
 /// Bits 47:12: the output address, or that of the next table.
 const ADDRESS: u64 = (ADDRESS_LIMIT - 1) & !(PAGE_SIZE - 1);
+
+/// What reads a tree's descriptors, and so what the fields of its blocks and pages are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Stage 2 of the EL1&0 regime, for a partition at S-EL1: all of the tree maps memory of one world.
+    Stage2(Space),
+    /// Stage 1 of the EL2&0 regime, for a partition at S-EL0: each block or page says which world's it is.
+    Stage1,
+}
+
+impl Format {
+    /// The fields of a block or page.
+    #[inline]
+    const fn fields(self, attributes: Attributes, space: Space) -> u64 {
+        match self {
+            Self::Stage2(_) => stage_2::fields(attributes),
+            Self::Stage1 => stage_1::fields(attributes, space),
+        }
+    }
+
+    /// What they say.
+    #[inline]
+    fn read(self, raw: u64) -> (Attributes, Space) {
+        match self {
+            Self::Stage2(space) => (stage_2::read(raw), space),
+            Self::Stage1 => stage_1::read(raw),
+        }
+    }
+}
 
 /// A level of the walk. It starts at [`Level::Zero`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,21 +122,24 @@ pub enum Descriptor {
 pub struct Leaf {
     /// The output address, aligned to the level's size.
     pub address: u64,
+    /// Whose memory lies there.
+    pub space: Space,
     /// Permissions and memory type.
     pub attributes: Attributes,
-    /// Whose memory it is.
+    /// What it is to its endpoint.
     pub ownership: Ownership,
 }
 
 impl Descriptor {
     /// Reads a descriptor of a table at `level`.
+    #[inline]
     #[must_use]
-    pub fn decode(raw: u64, level: Level) -> Self {
+    pub fn decode(raw: u64, level: Level, format: Format) -> Self {
         let is_known = raw & (VALID | OWNERSHIP_MASK << OWNERSHIP_SHIFT) != 0;
         match (raw & TABLE_OR_PAGE != 0, level) {
             (true, Level::Zero | Level::One | Level::Two) if raw & VALID != 0 => Self::Table(raw & ADDRESS),
             (true, Level::Three) | (false, Level::One | Level::Two) if is_known => {
-                Self::Leaf(Leaf::decode(raw, level))
+                Self::Leaf(Leaf::decode(raw, level, format))
             }
             _ => Self::Absent,
         }
@@ -153,34 +176,38 @@ impl Descriptor {
         (one ^ other) & !ADDRESS == 0
     }
 
-    /// The descriptor as the MMU reads it at `level`.
+    /// A descriptor that leads to the table at this address.
     #[must_use]
-    pub fn encode(self, level: Level) -> u64 {
+    pub const fn link(address: u64) -> u64 {
+        address & ADDRESS | TABLE_OR_PAGE | VALID
+    }
+
+    /// The descriptor as the MMU reads it at `level`.
+    #[inline]
+    #[must_use]
+    pub fn encode(self, level: Level, format: Format) -> u64 {
         match self {
             Self::Absent => 0,
-            Self::Table(address) => address & ADDRESS | TABLE_OR_PAGE | VALID,
-            Self::Leaf(leaf) => leaf.encode(level),
+            Self::Table(address) => Self::link(address),
+            Self::Leaf(leaf) => leaf.encode(level, format),
         }
     }
 }
 
 impl Leaf {
-    fn decode(raw: u64, level: Level) -> Self {
-        let mut attributes = Attributes::empty();
-        attributes.set(Attributes::READ, raw & READ != 0);
-        attributes.set(Attributes::WRITE, raw & WRITE != 0);
-        attributes.set(Attributes::EXECUTE, raw & EXECUTE_NEVER == 0);
-        attributes.set(Attributes::DEVICE, raw & MEMORY_TYPE != NORMAL_WRITE_BACK);
+    #[inline]
+    fn decode(raw: u64, level: Level, format: Format) -> Self {
+        let (attributes, space) = format.read(raw);
         Self {
             address: raw & ADDRESS & !(level.size() - 1),
+            space,
             attributes,
             ownership: Ownership::from_bits(raw >> OWNERSHIP_SHIFT & OWNERSHIP_MASK),
         }
     }
 
-    fn encode(self, level: Level) -> u64 {
-        let when = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { bits } else { 0 };
-        let unless = |flag: Attributes, bits: u64| if self.attributes.contains(flag) { 0 } else { bits };
+    #[inline]
+    fn encode(self, level: Level, format: Format) -> u64 {
         let page = if level == Level::Three { TABLE_OR_PAGE } else { 0 };
         let valid = if self.ownership.has_access() { VALID } else { 0 };
         self.address & ADDRESS
@@ -188,10 +215,7 @@ impl Leaf {
             | page
             | ACCESSED
             | INNER_SHAREABLE
-            | when(Attributes::READ, READ)
-            | when(Attributes::WRITE, WRITE)
-            | unless(Attributes::EXECUTE, EXECUTE_NEVER)
-            | unless(Attributes::DEVICE, NORMAL_WRITE_BACK)
+            | format.fields(self.attributes, self.space)
             | self.ownership.bits() << OWNERSHIP_SHIFT
     }
 }
@@ -210,21 +234,46 @@ mod tests {
         Ownership::Foreign,
     ];
 
+    const SECURE: Format = Format::Stage2(Space::Secure);
+    const FORMATS: [(Format, Space); 4] = [
+        (SECURE, Space::Secure),
+        (Format::Stage2(Space::Normal), Space::Normal),
+        (Format::Stage1, Space::Secure),
+        (Format::Stage1, Space::Normal),
+    ];
+
     fn leaf(address: u64, attributes: Attributes) -> Descriptor {
-        Descriptor::Leaf(Leaf { address, attributes, ownership: Ownership::Owned })
+        Descriptor::Leaf(Leaf { address, space: Space::Secure, attributes, ownership: Ownership::Owned })
     }
 
     #[test]
     fn descriptors_have_the_bits_of_the_architecture() {
         // Software 0001, XN 10, AF, SH 11, S2AP 11, MemAttr 1111, page.
-        assert_eq!(leaf(0xe20_0000, RW).encode(Level::Three), 0x00c0_0000_0e20_07ff);
+        assert_eq!(leaf(0xe20_0000, RW).encode(Level::Three, SECURE), 0x00c0_0000_0e20_07ff);
         // S2AP 01, XN 00, block.
         let code = Attributes::READ | Attributes::EXECUTE;
-        assert_eq!(leaf(0x4000_0000, code).encode(Level::One), 0x0080_0000_4000_077d);
+        assert_eq!(leaf(0x4000_0000, code).encode(Level::One, SECURE), 0x0080_0000_4000_077d);
         // MemAttr 0000.
-        assert_eq!(leaf(0x900_0000, RW | Attributes::DEVICE).encode(Level::Three), 0x00c0_0000_0900_07c3);
-        assert_eq!(Descriptor::Table(0xffff_ffff_f000).encode(Level::Zero), 0xffff_ffff_f003);
-        assert_eq!(Descriptor::Absent.encode(Level::Two), 0);
+        assert_eq!(
+            leaf(0x900_0000, RW | Attributes::DEVICE).encode(Level::Three, SECURE),
+            0x00c0_0000_0900_07c3
+        );
+        assert_eq!(Descriptor::Table(0xffff_ffff_f000).encode(Level::Zero, SECURE), 0xffff_ffff_f003);
+        assert_eq!(Descriptor::Absent.encode(Level::Two, SECURE), 0);
+    }
+
+    #[test]
+    fn descriptors_of_stage_1_have_the_bits_of_the_architecture() {
+        let raw = |space, attributes| {
+            let leaf = Leaf { address: 0xe20_0000, space, attributes, ownership: Ownership::Owned };
+            Descriptor::Leaf(leaf).encode(Level::Three, Format::Stage1)
+        };
+        // Software 0001, UXN and PXN, nG, AF, SH 11, AP 01, NS 0, AttrIndx 1, page.
+        assert_eq!(raw(Space::Secure, RW), 0x00e0_0000_0e20_0f47);
+        // UXN 0, AP 11.
+        assert_eq!(raw(Space::Secure, Attributes::READ | Attributes::EXECUTE), 0x00a0_0000_0e20_0fc7);
+        // NS 1; AttrIndx 0.
+        assert_eq!(raw(Space::Normal, RW | Attributes::DEVICE), 0x00e0_0000_0e20_0f63);
     }
 
     #[test]
@@ -234,8 +283,11 @@ mod tests {
                 for level in [Level::One, Level::Two, Level::Three] {
                     let attributes = Attributes::from_bits_truncate(bits);
                     let address = ADDRESS_LIMIT - level.size();
-                    let written = Descriptor::Leaf(Leaf { address, attributes, ownership });
-                    assert_eq!(Descriptor::decode(written.encode(level), level), written);
+                    for (format, space) in FORMATS {
+                        let written = Descriptor::Leaf(Leaf { address, space, attributes, ownership });
+                        let raw = written.encode(level, format);
+                        assert_eq!(Descriptor::decode(raw, level, format), written);
+                    }
                 }
             }
         }
@@ -244,15 +296,18 @@ mod tests {
     #[test]
     fn the_mmu_uses_a_leaf_exactly_where_its_owner_has_access() {
         for ownership in OWNERSHIPS {
-            let leaf = Descriptor::Leaf(Leaf { address: 0xe20_0000, attributes: RW, ownership });
-            assert_eq!(leaf.encode(Level::Three) & VALID != 0, ownership.has_access(), "{ownership:?}");
+            for (format, space) in FORMATS {
+                let leaf = Descriptor::Leaf(Leaf { address: 0xe20_0000, space, attributes: RW, ownership });
+                let raw = leaf.encode(Level::Three, format);
+                assert_eq!(raw & VALID != 0, ownership.has_access(), "{ownership:?}");
+            }
         }
     }
 
     #[test]
     fn reserved_encodings_map_nothing() {
-        assert_eq!(Descriptor::decode(VALID, Level::Zero), Descriptor::Absent, "no 512 GB blocks");
-        assert_eq!(Descriptor::decode(VALID, Level::Three), Descriptor::Absent);
-        assert_eq!(Descriptor::decode(!VALID, Level::Two), Descriptor::Absent);
+        assert_eq!(Descriptor::decode(VALID, Level::Zero, SECURE), Descriptor::Absent, "no 512 GB blocks");
+        assert_eq!(Descriptor::decode(VALID, Level::Three, SECURE), Descriptor::Absent);
+        assert_eq!(Descriptor::decode(!VALID, Level::Two, SECURE), Descriptor::Absent);
     }
 }

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 
 use super::pages::{Pages, PagesError};
 use crate::hardware::Tlb;
+use crate::memory::descriptor::Format;
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, MapError, NoTables, Pool};
 
@@ -22,7 +23,7 @@ impl Ledger {
     /// # Errors
     /// There are no frames for the tree's roots.
     pub fn new(declared: Box<[(PageRange, Attributes)]>, pool: &Pool) -> Result<Self, NoTables> {
-        Ok(Self { declared, changed: AddressSpace::new(pool, Space::Normal, None)? })
+        Ok(Self { declared, changed: AddressSpace::new(pool, Format::Stage2(Space::Normal), None)? })
     }
 
     /// A manifest gives these pages, which no other one gives, to a partition.
@@ -80,6 +81,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::hardware::Tag;
     use crate::memory::pages::PagesError;
     use crate::memory::table::TableFrame;
 
@@ -93,7 +95,7 @@ mod tests {
             unreachable!("nothing is to be seen");
         }
 
-        fn invalidate(&mut self, _: u16, _: PageRange) {
+        fn invalidate(&mut self, _: Tag, _: PageRange) {
             unreachable!("nothing is kept");
         }
     }

@@ -1,4 +1,4 @@
-//! Pages, stage-2 descriptors and address spaces, and what a page is to its endpoint.
+//! Pages, translation descriptors and address spaces, and what a page is to its endpoint.
 
 pub mod descriptor;
 pub mod ledger;

@@ -1,16 +1,16 @@
-//! Stage-2 address spaces: looking pages up, and mapping a range that nothing is mapped in. How a mapping changes is
-//! in [`change`](self).
+//! Address spaces: looking pages up, and mapping a range that nothing is mapped in. How a mapping changes is in
+//! [`change`](self).
 
 mod change;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::descriptor::{Descriptor, Leaf, Level};
-use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SIZE, Pa, PageRange, Space};
+use super::descriptor::{Descriptor, Format, Leaf, Level};
+use super::page::{ADDRESS_LIMIT, Attributes, Ownership, PAGE_SIZE, Pa, PageRange};
 use super::pool::Reserve;
 pub use super::pool::{NoTables, Pool};
 use super::table::TableFrame;
-use crate::hardware::Tlb;
+use crate::hardware::{Tag, Tlb};
 
 #[cfg(test)]
 mod tests;
@@ -35,20 +35,20 @@ pub enum MapError {
     NoTables(#[from] NoTables),
 }
 
-/// What an intermediate physical address is mapped to.
+/// What an address is mapped to: an intermediate physical one, or a partition's virtual one at S-EL0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The address that this very IPA is translated to.
+    /// The address that this very one is translated to.
     pub pa: Pa,
     /// Permissions and memory type.
     pub attributes: Attributes,
     /// Whose memory it is.
     pub ownership: Ownership,
-    /// Bytes of the page or block that the IPA lies in.
+    /// Bytes of the page or block that it lies in.
     pub size: u64,
 }
 
-/// How a range of IPAs is mapped, if it is in the same way throughout, each page to its own address.
+/// How a range of addresses is mapped, if it is in the same way throughout, each page to its own address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// Permissions and memory type of every page.
@@ -60,16 +60,16 @@ pub struct Stretch {
 /// The first page of a range that is not mapped, or not as the pages before it are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offender {
-    /// Its IPA.
+    /// Its address.
     pub at: u64,
 }
 
-/// One tree of stage-2 tables: each page is mapped to its own address, in one space.
+/// One tree of tables: each page is mapped to its own address.
 pub struct AddressSpace {
     pool: Pool,
-    space: Space,
+    format: Format,
     /// Whose the tree is to the MMU; none where no MMU walks it.
-    vmid: Option<u16>,
+    tag: Option<Tag>,
     root: Table,
     /// The table of pages that was used last: which of them it is above, the number of its frame below. Ranges of one
     /// transaction lie near each other.
@@ -104,16 +104,15 @@ enum Entry {
 }
 
 impl AddressSpace {
-    /// A tree that maps nothing; what will be mapped lies in `space`. Its level-0 table and the first one of level 1 are
-    /// there for good.
+    /// A tree that maps nothing. Its level-0 table and the first one of level 1 are there for good.
     ///
     /// # Errors
     /// There are no frames for these two.
-    pub fn new(pool: &Pool, space: Space, vmid: Option<u16>) -> Result<Self, NoTables> {
+    pub fn new(pool: &Pool, format: Format, tag: Option<Tag>) -> Result<Self, NoTables> {
         let mut tables = pool.reserve(2)?;
         let (root, first) = (Table::take(&mut tables)?, Table::take(&mut tables)?);
-        let own = Self { pool: *pool, space, vmid, root, near: AtomicU64::new(NOWHERE), changes: 0 };
-        own.write(root, 0, Descriptor::Table(first.address).encode(Level::Zero));
+        let own = Self { pool: *pool, format, tag, root, near: AtomicU64::new(NOWHERE), changes: 0 };
+        own.write(root, 0, Descriptor::link(first.address));
         Ok(own)
     }
 
@@ -133,10 +132,7 @@ impl AddressSpace {
     /// physical address walks (DDI 0487, D8.2: it has no level 0).
     #[must_use]
     pub fn first_table(&self) -> u64 {
-        match Descriptor::decode(self.root.frame.get(0), Level::Zero) {
-            Descriptor::Table(address) => address,
-            Descriptor::Absent | Descriptor::Leaf(_) => self.root.address,
-        }
+        Descriptor::table(self.root.frame.get(0)).unwrap_or(self.root.address)
     }
 
     /// Maps `range`, in which nothing is mapped.
@@ -150,7 +146,9 @@ impl AddressSpace {
         ownership: Ownership,
         tlb: &mut (impl Tlb + ?Sized),
     ) -> Result<(), MapError> {
-        if range.space() != self.space {
+        if let Format::Stage2(space) = self.format
+            && range.space() != space
+        {
             return Err(MapError::Space);
         }
         let access = Attributes::READ | Attributes::WRITE | Attributes::EXECUTE;
@@ -161,20 +159,20 @@ impl AddressSpace {
         self.add(range, attributes, ownership, tlb)
     }
 
-    /// What `ipa` is mapped to. At most four descriptors are read.
+    /// What `at` is mapped to. At most four descriptors are read.
     #[must_use]
-    pub fn walk(&self, ipa: u64) -> Option<Mapping> {
-        if ipa >= ADDRESS_LIMIT {
+    pub fn walk(&self, at: u64) -> Option<Mapping> {
+        if at >= ADDRESS_LIMIT {
             return None;
         }
         let (mut table, mut level) = (self.root, Level::Zero);
         loop {
-            match self.entry(table, level, ipa) {
+            match self.entry(table, level, at) {
                 Entry::Absent => return None,
                 Entry::Table(next) => (table, level) = (next, level.next()?),
-                Entry::Leaf(Leaf { address, attributes, ownership }) => {
+                Entry::Leaf(Leaf { address, space, attributes, ownership }) => {
                     let size = level.size();
-                    let pa = Pa { space: self.space, address: address | (ipa & (size - 1)) };
+                    let pa = Pa { space, address: address | (at & (size - 1)) };
                     return Some(Mapping { pa, attributes, ownership, size });
                 }
             }
@@ -234,12 +232,10 @@ impl AddressSpace {
     /// # Errors
     /// The page from which on it is not mapped, or otherwise.
     pub fn lookup_range(&self, range: PageRange) -> Result<Stretch, Offender> {
-        if range.space() != self.space {
-            return Err(Offender { at: range.start() });
-        }
         if let Some(table) = self.pages_of(range)
-            && let Descriptor::Leaf(first) =
-                Descriptor::decode(table.frame.get(Level::Three.index(range.start())), Level::Three)
+            && let raw = table.frame.get(Level::Three.index(range.start()))
+            && let Descriptor::Leaf(first) = Descriptor::decode(raw, Level::Three, self.format)
+            && first.space == range.space()
             && Self::are_alike(table, range)
         {
             return Ok(Stretch { attributes: first.attributes, ownership: first.ownership });
@@ -247,6 +243,7 @@ impl AddressSpace {
         let mut whole = None;
         let mut offender = None;
         self.visit(self.root, Level::Zero, range.start(), range.end(), &mut |from, leaf| {
+            let leaf = leaf.filter(|leaf| leaf.space == range.space());
             let found = leaf.map(|leaf| Stretch { attributes: leaf.attributes, ownership: leaf.ownership });
             if found.is_none() || whole.is_some_and(|_| whole != found) {
                 offender = Some(Offender { at: from });
@@ -285,15 +282,21 @@ impl AddressSpace {
         })
     }
 
-    /// What the descriptor for `ipa` in a table of `level` leads to.
-    fn entry(&self, table: Table, level: Level, ipa: u64) -> Entry {
-        match Descriptor::decode(table.frame.get(level.index(ipa)), level) {
-            Descriptor::Absent => Entry::Absent,
-            Descriptor::Leaf(leaf) => Entry::Leaf(leaf),
+    /// What the descriptor for `at` in a table of `level` leads to.
+    fn entry(&self, table: Table, level: Level, at: u64) -> Entry {
+        let raw = table.frame.get(level.index(at));
+        if level != Level::Three
+            && let Some(address) = Descriptor::table(raw)
+        {
             // All tables come from the pool, so there is a frame.
-            Descriptor::Table(address) => {
-                self.pool.frame(address).map_or(Entry::Absent, |frame| Entry::Table(Table { frame, address }))
-            }
+            return self
+                .pool
+                .frame(address)
+                .map_or(Entry::Absent, |frame| Entry::Table(Table { frame, address }));
+        }
+        match Descriptor::decode(raw, level, self.format) {
+            Descriptor::Leaf(leaf) => Entry::Leaf(leaf),
+            Descriptor::Absent | Descriptor::Table(_) => Entry::Absent,
         }
     }
 

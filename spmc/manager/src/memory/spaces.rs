@@ -1,7 +1,9 @@
-//! A partition's memory: its two stage-2 trees.
+//! A partition's memory: its two stage-2 trees, or its one of stage 1 at S-EL0.
 
+use super::descriptor::Format;
 use super::pages::{Pages, PagesError};
-use crate::hardware::Tlb;
+use crate::config::ExceptionLevel;
+use crate::hardware::{Tag, Tlb};
 use crate::memory::page::{Attributes, Ownership, PageRange, Space};
 use crate::memory::space::{AddressSpace, NoTables, Pool};
 
@@ -20,63 +22,93 @@ impl Roots {
     }
 }
 
-/// What the MMU needs to know of a partition: its two stage-2 trees.
+/// What the MMU needs to know of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
-    /// The secure IPA space, for VSTTBR_EL2.
-    pub secure: Roots,
-    /// The non-secure IPA space, for VTTBR_EL2.
-    pub normal: Roots,
-    /// The partition's VMID: never 0.
-    pub vmid: u16,
+pub enum Translation {
+    /// At S-EL1: two trees of stage 2.
+    Stage2 {
+        /// The secure IPA space, for VSTTBR_EL2.
+        secure: Roots,
+        /// The non-secure IPA space, for VTTBR_EL2.
+        normal: Roots,
+        /// The partition's VMID: never 0.
+        vmid: u16,
+    },
+    /// At S-EL0: a tree of stage 1 of the EL2&0 regime, for TTBR0_EL2.
+    Stage1 {
+        /// The level-0 table.
+        root: u64,
+        /// The partition's ASID: never 0, and below 256.
+        asid: u16,
+    },
 }
 
-/// The two trees.
-pub struct Spaces {
-    secure: AddressSpace,
-    normal: AddressSpace,
-    vmid: u16,
+/// The trees.
+pub struct Spaces(Trees);
+
+/// What there is at each exception level.
+enum Trees {
+    El1 { secure: AddressSpace, normal: AddressSpace, vmid: u16 },
+    El0 { both: AddressSpace, asid: u16 },
 }
 
 impl Spaces {
-    /// Trees that map nothing.
+    /// Trees that map nothing, of a partition at this exception level that TLBs know by `number`: never 0, and below 256.
     ///
     /// # Errors
     /// There are no frames for their roots.
-    pub fn new(pool: &Pool, vmid: u16) -> Result<Self, NoTables> {
-        Ok(Self {
-            secure: AddressSpace::new(pool, Space::Secure, Some(vmid))?,
-            normal: AddressSpace::new(pool, Space::Normal, Some(vmid))?,
-            vmid,
-        })
+    pub fn new(pool: &Pool, level: ExceptionLevel, number: u16) -> Result<Self, NoTables> {
+        let trees = match level {
+            ExceptionLevel::El1 => {
+                let tree = |space| AddressSpace::new(pool, Format::Stage2(space), Some(Tag::Vmid(number)));
+                Trees::El1 { secure: tree(Space::Secure)?, normal: tree(Space::Normal)?, vmid: number }
+            }
+            ExceptionLevel::El0 => {
+                let both = AddressSpace::new(pool, Format::Stage1, Some(Tag::Asid(number)))?;
+                Trees::El0 { both, asid: number }
+            }
+        };
+        Ok(Self(trees))
     }
 
     /// Where the MMU finds them. It does not change.
     #[must_use]
     pub fn translation(&self) -> Translation {
-        Translation { secure: Roots::of(&self.secure), normal: Roots::of(&self.normal), vmid: self.vmid }
-    }
-
-    /// The tree for one space.
-    #[must_use]
-    pub const fn of(&self, space: Space) -> &AddressSpace {
-        match space {
-            Space::Secure => &self.secure,
-            Space::Normal => &self.normal,
+        match &self.0 {
+            Trees::El1 { secure, normal, vmid } => {
+                Translation::Stage2 { secure: Roots::of(secure), normal: Roots::of(normal), vmid: *vmid }
+            }
+            Trees::El0 { both, asid } => Translation::Stage1 { root: both.root(), asid: *asid },
         }
     }
 
-    /// A number that grows with every change of either.
+    /// The tree for one space.
+    #[inline]
+    #[must_use]
+    pub const fn of(&self, space: Space) -> &AddressSpace {
+        match (&self.0, space) {
+            (Trees::El1 { secure: tree, .. }, Space::Secure)
+            | (Trees::El1 { normal: tree, .. }, Space::Normal)
+            | (Trees::El0 { both: tree, .. }, _) => tree,
+        }
+    }
+
+    /// A number that grows with every change of any of them.
     #[must_use]
     pub const fn changes(&self) -> u64 {
-        self.secure.changes() + self.normal.changes()
+        match &self.0 {
+            Trees::El1 { secure, normal, .. } => secure.changes() + normal.changes(),
+            Trees::El0 { both, .. } => both.changes(),
+        }
     }
 
     /// The tree for one space, to change it.
+    #[inline]
     pub const fn of_mut(&mut self, space: Space) -> &mut AddressSpace {
-        match space {
-            Space::Secure => &mut self.secure,
-            Space::Normal => &mut self.normal,
+        match (&mut self.0, space) {
+            (Trees::El1 { secure: tree, .. }, Space::Secure)
+            | (Trees::El1 { normal: tree, .. }, Space::Normal)
+            | (Trees::El0 { both: tree, .. }, _) => tree,
         }
     }
 }

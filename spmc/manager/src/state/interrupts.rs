@@ -54,6 +54,12 @@ impl Owned {
         self.0.binary_search(&id).ok().map(|place| Slot(place as u8))
     }
 
+    /// The places of its devices' interrupts.
+    pub fn devices(&self) -> impl Iterator<Item = Slot> + '_ {
+        let all = (0..).map(Slot).zip(&self.0);
+        all.filter(|(_, id)| ![TIMER, MANAGED_EXIT, NOTIFICATION].contains(id)).map(|(slot, _)| slot)
+    }
+
     /// The interrupt at this place.
     #[must_use]
     pub fn id(&self, slot: Slot) -> Intid {

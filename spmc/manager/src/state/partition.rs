@@ -12,7 +12,7 @@ use super::mailbox::Mailbox;
 use super::notifications::Notifications;
 use super::vcpu::Vcpu;
 use super::version::Negotiation;
-use crate::config::{Contexts, Methods, NormalInterrupts, PartitionConfig, Region};
+use crate::config::{Contexts, ExceptionLevel, Methods, NormalInterrupts, PartitionConfig, Region};
 use crate::endpoint::{CpuId, EndpointId, PartitionIndex, VcpuId};
 use crate::hardware::{NEVER, Tlb};
 use crate::memory::page::{Attributes, Ownership, PageRange};
@@ -141,20 +141,28 @@ impl Partition {
         pool: &Pool,
         tlb: &mut dyn Tlb,
     ) -> Result<Self, (PageRange, MapError)> {
-        // VMID 0 is nobody's: a PE that has not entered a partition yet has it.
-        let vmid = config.index.get() as u16 + 1;
-        let mut spaces = Spaces::new(pool, vmid).map_err(|error| (config.memory, error.into()))?;
-        let everything = Attributes::READ | Attributes::WRITE | Attributes::EXECUTE;
-        let mut map = |range: PageRange, attributes| {
-            let space = spaces.of_mut(range.space());
-            space.map(range, attributes, Ownership::Owned, tlb).map_err(|error| (range, error))
+        // Number 0 is nobody's VMID, which a PE has that has not entered a partition yet, and the SPMC's ASID.
+        let number = config.index.get() as u16 + 1;
+        let mut spaces = Spaces::new(pool, config.exception_level, number)
+            .map_err(|error| (config.memory, error.into()))?;
+        let own = match config.exception_level {
+            ExceptionLevel::El1 => Attributes::READ | Attributes::WRITE | Attributes::EXECUTE,
+            // What it may write it has to say, in its manifest or by FFA_MEM_PERM_SET: nothing is writable and executable.
+            ExceptionLevel::El0 => Attributes::READ | Attributes::EXECUTE,
         };
-        map(config.memory, everything)?;
+        spaces
+            .of_mut(config.memory.space())
+            .map(config.memory, own, Ownership::Owned, tlb)
+            .map_err(|error| (config.memory, error))?;
         for Region { range, attributes, .. } in config.grants() {
-            // A region inside the image's own memory is mapped already, with more rights than it asks for.
-            if !config.memory.contains(range) {
-                map(*range, *attributes)?;
-            }
+            let space = spaces.of_mut(range.space());
+            let mapped = match (config.memory.contains(range), config.exception_level) {
+                (false, _) => space.map(*range, *attributes, Ownership::Owned, tlb),
+                // It is mapped already, with more rights than it asks for.
+                (true, ExceptionLevel::El1) => Ok(()),
+                (true, ExceptionLevel::El0) => space.permit(*range, *attributes, tlb).map_err(MapError::from),
+            };
+            mapped.map_err(|error| (*range, error))?;
         }
         let mailbox = match config.buffers {
             Some((rx, tx)) => {
@@ -176,7 +184,7 @@ impl Partition {
             version: Negotiation::new(version),
             translation: spaces.translation(),
             spaces: Lock::new(spaces),
-            sent: Transactions::new(vmid, config.quota),
+            sent: Transactions::new(number, config.quota),
             receiver: Receiver::new(Inbox::new(mailbox, notifications)),
             owned,
             has_news: AtomicBool::new(false),
@@ -192,6 +200,12 @@ impl Partition {
     #[must_use]
     pub const fn config(&self) -> &PartitionConfig {
         &self.config
+    }
+
+    /// Whether it runs at S-EL0.
+    #[must_use]
+    pub fn is_at_el0(&self) -> bool {
+        self.config.exception_level == ExceptionLevel::El0
     }
 
     /// Its name, for people.
@@ -272,7 +286,7 @@ impl Partition {
         self.has_news() && self.has_news.swap(false, Ordering::AcqRel)
     }
 
-    /// Its stage-2 trees, for the MMU.
+    /// Its trees, for the MMU.
     #[must_use]
     pub const fn translation(&self) -> Translation {
         self.translation

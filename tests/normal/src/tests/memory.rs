@@ -38,7 +38,7 @@ pub fn read(address: u64) -> u64 {
 }
 
 /// A page for this PE.
-fn page() -> u64 {
+pub fn page() -> u64 {
     FREE + pe::index() as u64 * PAGE as u64
 }
 

@@ -15,7 +15,7 @@ use crate::outcome::{Failure, Outcome, expect};
 const PAGE: u64 = 0x8000_0000;
 
 /// What it is told to do ends the partition.
-fn ends(partition: &demo::Partition, words: &[u64]) -> Outcome {
+pub fn ends(partition: &demo::Partition, words: &[u64]) -> Outcome {
     let answer = demo::ask_to_the_end(Form::Direct64, partition.id, words);
     expect_error("what ends it", &answer, FfaError::Aborted)?;
     let answer = demo::ask(Form::Direct64, partition.id, &[command::ECHO]);

@@ -6,6 +6,8 @@ mod buffers;
 mod cycles;
 mod deeds;
 mod discovery;
+mod el0;
+mod el0_ends;
 mod hostile;
 mod indirect;
 mod isolation;
@@ -222,6 +224,16 @@ tests! {
     memory::a_thousand_transactions_live_at_a_time,
     memory::all_pes_share_and_reclaim_at_once everywhere,
     memory::pages_beside_those_that_are_lent_meanwhile_can_be_touched everywhere,
+    el0::a_partition_at_s_el0_answers_on_any_pe everywhere_in_turn,
+    el0::a_partition_at_s_el0_says_what_it_may_do_with_its_pages,
+    el0::what_is_not_of_ff_a_ends_at_the_spmc,
+    el0::wfi_at_s_el0_gives_the_pe_back everywhere_in_turn,
+    el0::a_partition_at_s_el0_is_preempted everywhere_in_turn,
+    el0::notifications_are_polled_at_s_el0,
+    el0::messages_come_back_from_s_el0 everywhere_in_turn,
+    el0::a_partition_at_s_el0_borrows_memory_of_the_normal_world everywhere_in_turn,
+    el0::a_partition_at_s_el0_lends_memory_and_has_it_back everywhere_in_turn,
+    el0::all_pes_ask_s_el0_at_once everywhere,
 }
 
 tests! {
@@ -232,6 +244,16 @@ tests! {
     memory_ends::a_borrower_that_takes_normal_memory_for_secure_is_aborted,
     memory_ends::what_a_borrower_had_that_is_aborted_is_its_owners,
     memory_ends::a_borrower_keeps_what_its_aborted_owner_lent_it,
+    el0_ends::s_el0_that_writes_its_code_is_aborted,
+    el0_ends::s_el0_that_executes_its_variables_is_aborted,
+    el0_ends::s_el0_that_touches_the_spmc_is_aborted,
+    el0_ends::s_el0_that_touches_what_it_lent_is_aborted,
+    el0_ends::s_el0_that_touches_what_it_gave_back_is_aborted,
+    el0_ends::s_el0_that_calls_by_smc_is_aborted,
+    el0_ends::s_el0_that_calls_by_hvc_is_aborted,
+    el0_ends::s_el0_that_reads_a_register_of_el1_is_aborted,
+    el0_ends::s_el0_that_sets_a_timer_is_aborted,
+    el0_ends::s_el0_that_jumps_between_instructions_is_aborted,
 }
 
 /// Runs those for the manifests of the tests, and prints how each ended.

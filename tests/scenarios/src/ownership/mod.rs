@@ -4,14 +4,16 @@
 mod act;
 mod model;
 mod step;
-mod walk;
+pub mod walk;
 
 use manager::hardware::Memory;
 use manager::memory::page::Pa;
 use model::{Kind, Model, Offer, Request, is_normal};
 
 use crate::buffers::buffers_of;
-use crate::{ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Pe, RELAY, RELAY_MEMORY, V1_2};
+use crate::{
+    ECHO, ECHO_MEMORY, NORMAL_MEMORY, PARTITION_MEMORY, Pe, RELAY, RELAY_MEMORY, V1_2, WRITABLE_AT_EL0,
+};
 
 pub use step::Step;
 
@@ -38,7 +40,8 @@ pub struct Run {
     rest: [Option<(usize, Vec<u8>)>; 3],
     /// What was written last.
     written: u8,
-    /// The roots of the tables of `echo` and `relay`: secure, non-secure. They stay where they are.
+    /// The roots of the tables of `echo` and `relay`: secure, non-secure, or twice that of stage 1. They stay where they
+    /// are.
     roots: [[u64; 2]; 2],
     /// What was seen of all pages after the last step.
     seen: Vec<Seen>,
@@ -75,12 +78,18 @@ impl Run {
     #[must_use]
     pub fn new(pe: Pe) -> Self {
         let pe = pe.ready_to_share(V1_2);
-        let mut model = Model::new(owned());
+        let roots = [ECHO, RELAY].map(|one| pe.world.roots(one));
+        let [_, [secure, normal]] = roots;
+        let relay_is_at_el0 = secure == normal;
+        let mut model = Model::new(owned(), |page, owner| match owner {
+            // What it may write of its own it may not execute.
+            RELAY if relay_is_at_el0 => (page >= WRITABLE_AT_EL0, page < WRITABLE_AT_EL0),
+            owner => (true, owner != 0),
+        });
         for who in [0, ECHO, RELAY] {
             let [tx, rx] = buffers_of(who);
             model.map(who, Some((tx.address, rx.address)));
         }
-        let roots = [ECHO, RELAY].map(|one| pe.world.roots(one));
         let mut run = Self { pe, model, rest: [const { None }; 3], written: 0, roots, seen: Vec::new() };
         run.compare();
         run
@@ -182,7 +191,9 @@ impl Run {
     fn compare(&mut self) {
         self.seen.clear();
         for (page, _) in owned() {
-            let found = self.roots.map(|roots| roots.map(|root| walk::page(&self.pe.world, root, page)));
+            let world = &self.pe.world;
+            let in_each = |roots| [false, true].map(|is_normal| walk::page(world, roots, is_normal, page));
+            let found = self.roots.map(in_each);
             let content = self.content(page);
             for (one, found) in [ECHO, RELAY].into_iter().zip(found) {
                 let rights = self.model.rights(one, page);

@@ -151,10 +151,10 @@ fn is_partition(who: u64) -> bool {
 }
 
 impl Model {
-    /// These pages have these owners, and nothing has been sent.
-    pub fn new(owners: impl Iterator<Item = (u64, u64)>) -> Self {
+    /// These pages have these owners, who may do this with them, and nothing has been sent.
+    pub fn new(owners: impl Iterator<Item = (u64, u64)>, rights: impl Fn(u64, u64) -> Rights) -> Self {
         let page = |(page, owner)| {
-            let rights = (true, is_partition(owner));
+            let rights = rights(page, owner);
             (page, Page { owner, rights, used: Used::Not, content: 0 })
         };
         let pages = owners.map(page).collect();

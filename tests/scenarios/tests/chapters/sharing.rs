@@ -1,6 +1,6 @@
 //! Memory that endpoints share with, lend to and give to others: from end to end, and what is refused.
 
-use manager::hardware::Memory;
+use manager::hardware::{Memory, Tag};
 use manager::memory::page::{Attributes, Ownership, Pa};
 use scenarios::sharing::{NX, RO, RW, Region, X};
 use scenarios::{
@@ -104,7 +104,9 @@ fn a_list_that_names_a_page_twice_is_refused() {
 /// Whether the TLBs have just forgotten the three pages from `SECURE` on of this VMID.
 fn is_forgotten(pe: &Pe, vmid: u16) -> bool {
     let forgotten = pe.machine.take_invalidated();
-    forgotten.iter().any(|(of, range)| *of == vmid && range.start() == SECURE && range.pages() == 3)
+    forgotten
+        .iter()
+        .any(|(of, range)| *of == Tag::Vmid(vmid) && range.start() == SECURE && range.pages() == 3)
 }
 
 #[test]

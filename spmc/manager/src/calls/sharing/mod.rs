@@ -137,8 +137,9 @@ impl<'a> Owner<'a> {
         match self {
             Self::Partition(partition) => {
                 let (spaces, _held) = partition.spaces().lock(held);
-                let is_secure = spaces.of(Space::Secure).walk(address).is_some();
-                if is_secure { Space::Secure } else { Space::Normal }
+                // At S-EL0 both are one tree, which says which.
+                let secure = spaces.of(Space::Secure).walk(address);
+                secure.map_or(Space::Normal, |mapping| mapping.pa.space)
             }
             Self::Normal => Space::Normal,
         }

@@ -11,7 +11,7 @@ use super::ram::Ram;
 use super::said::logged;
 use super::*;
 use crate::config::{
-    AbortAction, AvailabilityMessages, Contexts, Lifecycle, LiveActivation, NormalInterrupts,
+    AbortAction, AvailabilityMessages, Contexts, ExceptionLevel, Lifecycle, LiveActivation, NormalInterrupts,
     OtherSecureInterrupts, PowerMessages, SriPolicy, Streams, Trigger,
 };
 use crate::memory::page::Attributes;
@@ -115,12 +115,11 @@ fn fvp() -> (Vec<PartitionConfig>, Vec<String>) {
 fn partitions_of_the_fields_own_form_start() {
     let (configs, lines) = fvp();
     let names: Vec<_> = configs.iter().map(|config| config.name.as_str()).collect();
-    assert_eq!(names, ["primary", "secondary", "tertiary", "live", "services"]);
+    assert_eq!(names, ["primary", "secondary", "tertiary", "live", "services", "el0"]);
+    assert_eq!(lines.iter().find(|line| line.starts_with("ERROR")), None);
     assert_eq!(
-        lines.iter().filter(|line| line.starts_with("ERROR")).collect::<Vec<_>>(),
-        [
-            "ERROR: el0 (0x8006) is left out: /: `exception-level` is 1: S-EL0 is not there; it must be 2 (S-EL1)"
-        ]
+        (configs[5].exception_level, configs[5].contexts),
+        (ExceptionLevel::El0, Contexts::Migratable)
     );
     assert!(configs[0].smcs.allowed == [0x8200_0100] && configs[4].smcs.permissive);
     assert_eq!(configs[1].services[0].uuid, configs[4].services[0].uuid, "one protocol, two partitions");

@@ -82,7 +82,7 @@ fn one_bad_package_stops_that_partition_only() {
     damaged.bytes[0] = b'X';
     assert_eq!(loaded(&mut damaged), ["relay"]);
     assert_eq!(
-        loaded(&mut ram(ECHO, &changed(RELAY, "exception-level = <2>", "exception-level = <1>"))),
+        loaded(&mut ram(ECHO, &changed(RELAY, "execution-state = <0>", "execution-state = <1>"))),
         ["echo"]
     );
     assert_eq!(loaded(&mut ram(ECHO, &changed(RELAY, "boot-order = <1>", "boot-order = <0>"))), ["echo"]);

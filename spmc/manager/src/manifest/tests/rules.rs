@@ -4,7 +4,7 @@ use std::format;
 
 use super::said::logged;
 use super::*;
-use crate::config::{Contexts, NormalInterrupts};
+use crate::config::{Contexts, ExceptionLevel, NormalInterrupts};
 
 /// The message with which a manifest of the FVP is refused when one place is changed.
 fn fvp_refused(source: &str, old: &str, new: &str) -> String {
@@ -230,7 +230,7 @@ fn secure_interrupts_of_others_wait_only_where_normal_ones_do() {
 }
 
 #[test]
-fn what_s_el0_cannot_have_is_refused_before_s_el0_itself() {
+fn what_s_el0_cannot_have_is_refused() {
     let el0 = |text: &str| fvp_refused(FVP_EL0, "boot-order", &format!("{text} boot-order"));
     let level = "as `exception-level` is 1 (S-EL0)";
     assert_eq!(
@@ -247,10 +247,21 @@ fn what_s_el0_cannot_have_is_refused_before_s_el0_itself() {
     );
     let message = fvp_refused(FVP_EL0, "execution-ctx-count = <1>", "execution-ctx-count = <2>");
     assert_eq!(message, format!("/: `execution-ctx-count` is 2; it must be 1, {level}"));
+    let region = "gp-register-num = <0x0>; memory-regions { compatible = \"arm,ffa-manifest-memory-regions\"; all { \
+                  base-address = <0 0x7700000>; pages-count = <1>; attributes = <7>; }; };";
+    let limit = format!("R (1), RW (3) or RX (5), {level}, and 8 for the Normal world's memory");
     assert_eq!(
-        fvp_refused(FVP_EL0, "boot-order", "xlat-granule = <0>; boot-order"),
-        "/: `exception-level` is 1: S-EL0 is not there; it must be 2 (S-EL1)"
+        fvp_refused(FVP_EL0, "gp-register-num = <0x0>;", region),
+        format!("/memory-regions/all: `attributes` is 0x7; it must be {limit}")
     );
+}
+
+#[test]
+fn at_s_el0_there_is_one_context_whatever_the_spmc_manifest_says() {
+    for vcpus in [1, 8] {
+        let parsed = partition_of(FVP_EL0, vcpus).unwrap();
+        assert_eq!((parsed.exception_level, parsed.contexts), (ExceptionLevel::El0, Contexts::Migratable));
+    }
 }
 
 #[test]

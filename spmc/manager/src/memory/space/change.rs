@@ -7,8 +7,8 @@
 
 use core::sync::atomic::Ordering;
 
-use super::super::descriptor::{Descriptor, Leaf, Level};
-use super::super::page::{Attributes, Ownership, PAGE_SIZE, PageRange};
+use super::super::descriptor::{Descriptor, Format, Leaf, Level};
+use super::super::page::{Attributes, Ownership, PAGE_SIZE, PageRange, Space};
 use super::super::pool::Reserve;
 use super::super::table::ENTRIES;
 use super::{AddressSpace, Entry, MapError, NOWHERE, NoTables, Table, end_of_entry, parts};
@@ -41,6 +41,8 @@ impl AddressSpace {
         tables: &mut Reserve,
         tlb: &mut (impl Tlb + ?Sized),
     ) -> Result<(), NoTables> {
+        // A table of pages has an entry for each.
+        let Some(next) = level.next() else { return Ok(()) };
         for (from, to) in parts(level, from, to) {
             let below = match self.entry(table, level, from) {
                 Entry::Table(below) => below,
@@ -48,9 +50,7 @@ impl AddressSpace {
                 Entry::Absent => self.link(table, level, from, tables)?,
                 Entry::Leaf(block) => self.split(table, level, block, tables, tlb)?,
             };
-            if let Some(next) = level.next() {
-                self.divide_in(below, next, (from, to), tables, tlb)?;
-            }
+            self.divide_in(below, next, (from, to), tables, tlb)?;
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl AddressSpace {
         tables: &mut Reserve,
     ) -> Result<Table, NoTables> {
         let below = Table::take(tables)?;
-        self.write(table, level.index(address), Descriptor::Table(below.address).encode(level));
+        self.write(table, level.index(address), Descriptor::link(below.address));
         Ok(below)
     }
 
@@ -89,11 +89,10 @@ impl AddressSpace {
         let next = level.next().ok_or(NoTables)?;
         let below = Table::take(tables)?;
         // The parts' descriptors differ in their addresses, which are bits of their own.
-        let first = Descriptor::Leaf(block).encode(next);
+        let first = Descriptor::Leaf(block).encode(next, self.format);
         let range = (block.address, block.address + level.size());
         self.rewrite_run(below, next, range, &mut |_, address, _| first | address);
-        let link = Descriptor::Table(below.address).encode(level);
-        self.replace(table, level, block.address, link, tlb);
+        self.replace(table, level, block.address, Descriptor::link(below.address), tlb);
         Ok(below)
     }
 
@@ -131,24 +130,21 @@ impl AddressSpace {
         if let Some(at) = mapped {
             return Err(MapError::Mapped { at });
         }
+        let leaf = Descriptor::Leaf(Leaf { address: 0, space: range.space(), attributes, ownership });
+        let ends = (range.start(), range.end());
+        let page = leaf.encode(Level::Three, self.format);
         match table {
             Some(table) => {
                 self.changes += 1;
-                self.rewrite_run(
-                    table,
-                    Level::Three,
-                    (range.start(), range.end()),
-                    &mut entries(attributes, ownership),
-                );
+                self.rewrite_run(table, Level::Three, ends, &mut |_, address, _| address | page);
             }
             None => {
                 self.divide(range, tlb)?;
-                self.rewrite_in(
-                    self.root,
-                    Level::Zero,
-                    (range.start(), range.end()),
-                    &mut entries(attributes, ownership),
-                );
+                // Blocks of levels 1 and 2 have the same fields.
+                let block = leaf.encode(Level::Two, self.format);
+                self.rewrite_in(self.root, Level::Zero, ends, &mut |_, address, level| {
+                    address | if level == Level::Three { page } else { block }
+                });
             }
         }
         self.publish(tlb);
@@ -167,6 +163,31 @@ impl AddressSpace {
         } else {
             self.publish(tlb);
         }
+    }
+
+    /// Lets the endpoint do this with the memory of `range`, which is its own throughout and mapped; blocks are split
+    /// that it begins or ends in. A change of rights alone breaks no entry (DDI 0487, D8.16).
+    ///
+    /// # Errors
+    /// There are too few frames. Nothing has changed.
+    pub fn permit(
+        &mut self,
+        range: PageRange,
+        rights: Attributes,
+        tlb: &mut (impl Tlb + ?Sized),
+    ) -> Result<(), NoTables> {
+        self.divide(range, tlb)?;
+        let format = self.format;
+        self.rewrite(range, |before, _, level| match Descriptor::decode(before, level, format) {
+            Descriptor::Leaf(leaf) => {
+                let attributes = rights | leaf.attributes & Attributes::DEVICE;
+                Descriptor::Leaf(Leaf { attributes, ..leaf }).encode(level, format)
+            }
+            Descriptor::Absent | Descriptor::Table(_) => before,
+        });
+        self.forget(range.start(), range.bytes(), tlb);
+        self.join(range, tlb);
+        Ok(())
     }
 
     /// Nothing is mapped in `range` any more, which has entries of its own; tables that are empty then are left.
@@ -257,8 +278,8 @@ impl AddressSpace {
                     self.give_back(below);
                 }
                 ENTRIES => {
-                    if let Some(block) = even(below, next).filter(|_| level.has_leaf_of(level.size())) {
-                        let descriptor = Descriptor::Leaf(block).encode(level);
+                    if let Some(block) = self.even(below, next).filter(|_| level.has_leaf_of(level.size())) {
+                        let descriptor = Descriptor::Leaf(block).encode(level, self.format);
                         self.replace(table, level, start, descriptor, tlb);
                         let range = (start, start + level.size());
                         self.rewrite_run(below, next, range, &mut |_, _, _| 0);
@@ -278,27 +299,39 @@ impl AddressSpace {
 
     /// What was mapped at `start` may not be used any more.
     fn forget(&self, start: u64, bytes: u64, tlb: &mut (impl Tlb + ?Sized)) {
-        if let Some(vmid) = self.vmid
-            && let Ok(range) = PageRange::new(self.space, start, bytes / PAGE_SIZE)
+        if let Some(tag) = self.tag
+            && let Ok(range) = PageRange::new(self.space(), start, bytes / PAGE_SIZE)
         {
-            tlb.invalidate(vmid, range);
+            tlb.invalidate(tag, range);
         }
     }
 
     /// What was written is seen by walks.
     fn publish(&self, tlb: &mut (impl Tlb + ?Sized)) {
-        if self.vmid.is_some() {
+        if self.tag.is_some() {
             tlb.publish();
         }
     }
-}
 
-/// What makes entries of addresses: pages or blocks with these attributes, that to their endpoint.
-fn entries(attributes: Attributes, ownership: Ownership) -> impl FnMut(u64, u64, Level) -> u64 {
-    let leaf = Descriptor::Leaf(Leaf { address: 0, attributes, ownership });
-    // Blocks of levels 1 and 2 have the same fields.
-    let (block, page) = (leaf.encode(Level::Two), leaf.encode(Level::Three));
-    move |_, address, level| address | if level == Level::Three { page } else { block }
+    /// The space that addresses of the tree are told apart by in a TLB: there is one for virtual addresses.
+    const fn space(&self) -> Space {
+        match self.format {
+            Format::Stage2(space) => space,
+            Format::Stage1 => Space::Secure,
+        }
+    }
+
+    /// The block that maps what the entries of this table do, if they all are alike and the endpoint's own.
+    fn even(&self, table: Table, level: Level) -> Option<Leaf> {
+        let raw = table.frame.get(0);
+        let Descriptor::Leaf(first) = Descriptor::decode(raw, level, self.format) else { return None };
+        if first.ownership != Ownership::Owned || first.address % (level.size() * ENTRIES as u64) != 0 {
+            return None;
+        }
+        // From the end: pages that are changed one after the other leave the last one as it was.
+        let is_next = |index: usize| table.frame.get(index) == raw + index as u64 * level.size();
+        (1..ENTRIES).rev().all(is_next).then_some(first)
+    }
 }
 
 /// The most tables that a range can lack: its two ends each have one at three levels.
@@ -312,16 +345,4 @@ fn missing_below(level: Level, (from, to): (u64, u64)) -> usize {
         }
         _ => 0,
     }
-}
-
-/// The block that maps what the entries of this table do, if they all are alike and the endpoint's own.
-fn even(table: Table, level: Level) -> Option<Leaf> {
-    let raw = table.frame.get(0);
-    let Descriptor::Leaf(first) = Descriptor::decode(raw, level) else { return None };
-    if first.ownership != Ownership::Owned || first.address % (level.size() * ENTRIES as u64) != 0 {
-        return None;
-    }
-    // From the end: pages that are changed one after the other leave the last one as it was.
-    let is_next = |index: usize| table.frame.get(index) == raw + index as u64 * level.size();
-    (1..ENTRIES).rev().all(is_next).then_some(first)
 }

@@ -6,9 +6,10 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::page::PAGE_SIZE;
+use crate::memory::page::{PAGE_SIZE, Space};
 
 const BASE: u64 = 0xe18_0000;
+const TAG: Tag = Tag::Vmid(7);
 const RW: Attributes = Attributes::READ.union(Attributes::WRITE);
 const RX: Attributes = Attributes::READ.union(Attributes::EXECUTE);
 const DEVICE: Attributes = RW.union(Attributes::DEVICE);
@@ -40,7 +41,7 @@ impl Machine {
     }
 
     fn space(&self) -> AddressSpace {
-        AddressSpace::new(&self.pool, Space::Secure, Some(7)).unwrap()
+        AddressSpace::new(&self.pool, Format::Stage2(Space::Secure), Some(TAG)).unwrap()
     }
 
     fn bytes(&self) -> Vec<u64> {
@@ -100,8 +101,8 @@ struct Tlbs {
 impl Tlb for Tlbs {
     fn publish(&mut self) {}
 
-    fn invalidate(&mut self, vmid: u16, range: PageRange) {
-        assert_eq!(vmid, 7);
+    fn invalidate(&mut self, tag: Tag, range: PageRange) {
+        assert_eq!(tag, TAG);
         if let Some((machine, root)) = &self.watched {
             for ipa in [range.start(), range.end() - PAGE_SIZE] {
                 assert_eq!(machine.mmu(*root, ipa), None, "{ipa:#x} could be cached again");
