@@ -116,7 +116,7 @@ const fn header_size(version: u32) -> usize {
 
 impl Descriptor {
     /// What `bytes`, which nobody else can change, say in this version. Nothing where access descriptors are of no
-    /// known size, or lie where they cannot.
+    /// known size, or lie where they cannot, or where what is reserved is not zero.
     #[must_use]
     pub fn parse(bytes: &[u8; HEADER_SIZE], version: u32) -> Option<Self> {
         let header: &Header = zerocopy::transmute_ref!(bytes);
@@ -124,9 +124,11 @@ impl Descriptor {
         let (handle, tag, access_count) = (header.handle.get(), header.tag.get(), header.access_count.get());
         let attributes = header.attributes.get();
         if version < V1_1 {
-            return Some(Self {
+            // A byte behind the attributes is reserved, and what is the size later.
+            let is_zero = attributes >> 8 == 0 && header.access_size == 0;
+            return is_zero.then_some(Self {
                 sender,
-                attributes: attributes & 0xFF,
+                attributes,
                 flags,
                 handle,
                 tag,
@@ -139,7 +141,8 @@ impl Descriptor {
         let is_known = access_size == OLD_ACCESS || access_size == ACCESS_SIZE && version >= V1_2;
         let access_offset = header.access_offset.get();
         let fits = access_offset.is_multiple_of(16) && access_offset as usize >= HEADER_SIZE;
-        (is_known && fits).then_some(Self {
+        let is_zero = header.reserved == [U32::ZERO; 3];
+        (is_known && fits && is_zero).then_some(Self {
             sender,
             attributes,
             flags,
@@ -211,18 +214,20 @@ pub struct Access {
 }
 
 impl Access {
-    /// What `bytes` say, of which `size` are an access descriptor.
+    /// What `bytes` say, of which `size` are an access descriptor; nothing where what is reserved is not zero.
     #[must_use]
-    pub fn parse(bytes: &[u8; ACCESS_SIZE], size: usize) -> Self {
+    pub fn parse(bytes: &[u8; ACCESS_SIZE], size: usize) -> Option<Self> {
         let layout: &AccessLayout = zerocopy::transmute_ref!(bytes);
         let is_new = size == ACCESS_SIZE;
-        Self {
+        // Before FF-A 1.2 eight bytes are reserved in which Linux leaves what was in the buffer: nobody looks at them.
+        let is_zero = !is_new || layout.reserved == U64::ZERO;
+        is_zero.then_some(Self {
             endpoint: EndpointId::new(layout.endpoint.get()),
             permissions: layout.permissions,
             flags: layout.flags,
             composite_offset: layout.composite_offset.get(),
             private: if is_new { layout.private.map(U64::get) } else { [0; 2] },
-        }
+        })
     }
 
     /// As it is written; fewer bytes count before FF-A 1.2.
@@ -240,11 +245,12 @@ impl Access {
     }
 }
 
-/// Table 1.13: the number of pages and of ranges in a composite memory region descriptor.
+/// Table 1.13: the number of pages and of ranges in a composite memory region descriptor; nothing where what is reserved
+/// is not zero.
 #[must_use]
-pub fn composite(bytes: &[u8; COMPOSITE_SIZE]) -> (u32, u32) {
-    let [pages, ranges, ..]: [U32; 4] = zerocopy::transmute!(*bytes);
-    (pages.get(), ranges.get())
+pub fn composite(bytes: &[u8; COMPOSITE_SIZE]) -> Option<(u32, u32)> {
+    let [pages, ranges, reserved @ ..]: [U32; 4] = zerocopy::transmute!(*bytes);
+    (reserved == [U32::ZERO; 2]).then_some((pages.get(), ranges.get()))
 }
 
 /// The same, as it is written.
@@ -253,17 +259,17 @@ pub fn composite_bytes(pages: u32, ranges: u32) -> [u8; COMPOSITE_SIZE] {
     zerocopy::transmute!([U32::new(pages), U32::new(ranges), U32::ZERO, U32::ZERO])
 }
 
-/// Table 1.14: address and number of pages of an address range.
+/// Table 1.14: address and number of pages of an address range; nothing where what is reserved is not zero.
 #[must_use]
-pub fn range(bytes: &[u8; RANGE_SIZE]) -> (u64, u32) {
-    let [low, high, pages, _]: [U32; 4] = zerocopy::transmute!(*bytes);
-    (u64::from(high.get()) << 32 | u64::from(low.get()), pages.get())
+pub fn range(bytes: &[u8; RANGE_SIZE]) -> Option<(u64, u32)> {
+    let [low, high, pages, reserved]: [U32; 4] = zerocopy::transmute!(*bytes);
+    (reserved == 0).then_some((u64::from(high.get()) << 32 | u64::from(low.get()), pages.get()))
 }
 
 /// The range at `offset` in a list, if all of it is there.
 #[must_use]
 pub fn range_at(bytes: &[u8], offset: usize) -> Option<(u64, u32)> {
-    bytes.get(offset..)?.first_chunk().map(range)
+    bytes.get(offset..)?.first_chunk().and_then(range)
 }
 
 /// The same, as it is written.

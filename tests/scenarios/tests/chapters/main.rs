@@ -33,6 +33,7 @@ mod send2;
 mod several_pes;
 mod sharing;
 mod sharing_details;
+mod sharing_fields;
 mod sharing_fragments;
 mod sharing_paused;
 mod targets;

@@ -366,22 +366,6 @@ fn device_memory_is_lent_to_one_borrower() {
 }
 
 #[test]
-fn page_counts_of_a_descriptor_agree() {
-    let mut pe = ready(V1_2);
-    let region = Region::new(0, ECHO, RW, &[(NORMAL, 2), (NORMAL + 0x4000, 1)]);
-    let composite = region.composite();
-    for (offset, value) in [(0, 2_u32), (0, 4), (0, 0), (4, 1), (4, 3), (4, 0), (4, u32::MAX), (0, u32::MAX)]
-    {
-        let mut bytes = region.to_bytes();
-        bytes[composite + offset..][..4].copy_from_slice(&value.to_le_bytes());
-        pe.send(&bytes);
-        pe.refused(&[id::MEM_LEND, bytes.len() as u64, bytes.len() as u64], code::INVALID);
-    }
-    let handle = pe.offer(id::MEM_LEND, &region);
-    pe.done(&Pe::reclaiming(handle, 0));
-}
-
-#[test]
 fn a_descriptor_that_cannot_be_read_is_aborted() {
     let mut pe = ready(V1_2);
     let region = Region::new(0, ECHO, RW, &[(NORMAL, 1)]);

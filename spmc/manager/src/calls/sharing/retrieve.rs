@@ -178,6 +178,7 @@ impl Asked {
             let offset = descriptor.access_offset + place * descriptor.access_size as u32;
             let bytes = source.read::<ACCESS_SIZE>(job.hw, offset, descriptor.access_size)?;
             let access = Access::parse(&bytes, descriptor.access_size);
+            let access = access.ok_or(FfaError::InvalidParameters)?;
             let known = transaction.borrower(&sent.store, access.endpoint);
             let (known, _) = known.ok_or(FfaError::InvalidParameters)?;
             let word = named.get_mut(known as usize / 128).ok_or(FfaError::InvalidParameters)?;

@@ -53,7 +53,8 @@ fn begin(at: &mut Entry<'_>, kind: Kind, source: Source, total: u32) -> Result<(
     let terms = terms(job.caller, kind, &descriptor)?;
     let composite = place_of_composite(job, &descriptor, source)?;
     let behind = composite.checked_add(COMPOSITE_SIZE as u32).ok_or(FfaError::InvalidParameters)?;
-    let (pages, ranges) = sharing::composite(&source.read(job.hw, composite, COMPOSITE_SIZE)?);
+    let region = sharing::composite(&source.read(job.hw, composite, COMPOSITE_SIZE)?);
+    let (pages, ranges) = region.ok_or(FfaError::InvalidParameters)?;
     let expected = ranges.checked_mul(RANGE_SIZE as u32).and_then(|size| size.checked_add(behind));
     if expected != Some(total) || ranges == 0 || pages == 0 {
         return Err(FfaError::InvalidParameters);
@@ -122,7 +123,8 @@ fn access(
     let offset =
         place.checked_mul(size as u32).and_then(|offset| offset.checked_add(descriptor.access_offset));
     let offset = offset.ok_or(FfaError::InvalidParameters)?;
-    Ok(Access::parse(&source.read::<ACCESS_SIZE>(job.hw, offset, size)?, size))
+    let access = Access::parse(&source.read::<ACCESS_SIZE>(job.hw, offset, size)?, size);
+    access.ok_or(FfaError::InvalidParameters)
 }
 
 /// Where the composite memory region descriptor is, behind the receivers, all of which are in the fragment.
