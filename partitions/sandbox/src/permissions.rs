@@ -103,7 +103,7 @@ fn refusals(verdict: &mut Verdict, area: u64) {
     verdict.judge(mem_perm_set(area, 2, READ_ONLY) == invalid);
     verdict.judge(mem_perm_set(area + PAGE, 1, READ_WRITE) == Ok(()));
     // Pages of a buffer are the SPMC's too.
-    verdict.judge(mem_perm_set(BUFFERS.addresses().0, 1, READ_ONLY) == Err(FfaError::Denied));
+    verdict.judge(mem_perm_set(BUFFERS.addresses()[0], 1, READ_ONLY) == Err(FfaError::Denied));
     verdict.judge(mem_perm_get(area, 3) == Ok((READ_WRITE, 3)));
 }
 

@@ -24,15 +24,24 @@ pub const SIZE: usize = 16;
 /// The UUID of the service that a message is for.
 pub const UUID: usize = 24;
 
+/// Whole pages, which others may have access to or change meanwhile.
 #[repr(C, align(4096))]
-struct Pages<const COUNT: usize>(UnsafeCell<[[u64; PAGE / 8]; COUNT]>);
+pub struct Pages<const COUNT: usize>(UnsafeCell<[[u64; PAGE / 8]; COUNT]>);
 
 // SAFETY: accesses are volatile and bounded; whose turn it is to make them says the module.
 unsafe impl<const COUNT: usize> Sync for Pages<COUNT> {}
 
 impl<const COUNT: usize> Pages<COUNT> {
-    const fn new() -> Self {
+    /// Pages that are zero.
+    #[must_use]
+    pub const fn new() -> Self {
         Self(UnsafeCell::new([[0; PAGE / 8]; COUNT]))
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.0.get() as u64
     }
 
     fn pointer<T>(&self, offset: usize) -> *mut T {
@@ -43,6 +52,17 @@ impl<const COUNT: usize> Pages<COUNT> {
     fn read<T: Copy>(&self, offset: usize) -> T {
         // SAFETY: aligned, and inside the pages, of which every value is one of the words that are read.
         unsafe { self.pointer::<T>(offset).read_volatile() }
+    }
+
+    /// The eight bytes at this offset.
+    #[must_use]
+    pub fn word(&self, offset: usize) -> u64 {
+        self.read(offset)
+    }
+
+    /// Writes eight bytes at this offset.
+    pub fn set_word(&self, offset: usize, word: u64) {
+        self.write(offset, word);
     }
 
     fn write<T: Copy>(&self, offset: usize, value: T) {
@@ -100,15 +120,10 @@ impl<const COUNT: usize> Buffers<COUNT> {
             return Err(FfaError::InvalidParameters);
         }
         self.unmap()?;
-        ffa::rxtx_map(self.tx.0.get() as u64, self.rx.0.get() as u64, pages as u32)?;
+        let [tx, rx] = self.addresses();
+        ffa::rxtx_map(tx, rx, pages as u32)?;
         self.pages.store(pages, Ordering::Release);
         Ok(())
-    }
-
-    /// Where they lie: TX and RX.
-    #[must_use]
-    pub fn addresses(&self) -> (u64, u64) {
-        (self.tx.0.get() as u64, self.rx.0.get() as u64)
     }
 
     /// Unmaps them, if they are mapped.
@@ -117,6 +132,12 @@ impl<const COUNT: usize> Buffers<COUNT> {
     /// That of FFA_RXTX_UNMAP.
     pub fn unmap(&self) -> Result<(), FfaError> {
         if self.pages.swap(0, Ordering::AcqRel) == 0 { Ok(()) } else { ffa::rxtx_unmap() }
+    }
+
+    /// Where they are: TX, RX.
+    #[must_use]
+    pub fn addresses(&self) -> [u64; 2] {
+        [self.tx.address(), self.rx.address()]
     }
 
     /// The largest payload that fits into the TX buffer, in words of 8 bytes.
@@ -161,6 +182,12 @@ impl<const COUNT: usize> Buffers<COUNT> {
     }
 }
 
+impl<const COUNT: usize> Default for Pages<COUNT> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const COUNT: usize> Default for Buffers<COUNT> {
     fn default() -> Self {
         Self::new()
@@ -198,9 +225,9 @@ impl<const COUNT: usize> Sending<'_, COUNT> {
         self.put(SIZE, size as u32);
     }
 
-    /// Writes words from the start of the buffer on.
-    pub fn fill(&self, words: &[u64]) {
-        words.iter().enumerate().for_each(|(index, word)| self.0.tx.write(8 * index, *word));
+    /// Writes words from this offset on.
+    pub fn fill(&self, offset: usize, words: &[u64]) {
+        words.iter().enumerate().for_each(|(index, word)| self.0.tx.write(offset + 8 * index, *word));
     }
 
     /// Writes four bytes at this offset.

@@ -13,15 +13,18 @@ pub const READ: u8 = 1;
 /// Permissions: data, read and write.
 pub const WRITE: u8 = 2;
 /// Flag: other receivers are not named in a request.
-const BYPASS: u32 = 1 << 10;
+pub const BYPASS: u32 = 1 << 10;
 /// Attributes: Normal memory, write-back, inner shareable.
-const NORMAL_MEMORY: u64 = 0x2f;
+pub const NORMAL_MEMORY: u16 = 0x2f;
 
 /// Bytes of a descriptor's own part, of a receiver, of what is said of all ranges, and of a range.
-const HEADER: u64 = 48;
-const RECEIVER: u64 = 32;
-const COMPOSITE: u64 = 16;
-const RANGE: u64 = 16;
+pub const HEADER: u64 = 48;
+/// See [`HEADER`].
+pub const RECEIVER: u64 = 32;
+/// See [`HEADER`].
+pub const COMPOSITE: u64 = 16;
+/// See [`HEADER`].
+pub const RANGE: u64 = 16;
 
 /// How memory is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,88 @@ pub enum Kind {
     Lend,
     /// The receiver becomes the owner.
     Donate,
+}
+
+impl Kind {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Share, Self::Lend, Self::Donate];
+
+    /// The function that sends memory so.
+    #[must_use]
+    pub const fn function(self) -> FuncId {
+        match self {
+            Self::Share => FuncId::MemShare32,
+            Self::Lend => FuncId::MemLend32,
+            Self::Donate => FuncId::MemDonate32,
+        }
+    }
+
+    /// The attributes that a sender gives for a single receiver, which says itself how it has what is its alone.
+    #[must_use]
+    pub const fn attributes(self) -> u16 {
+        match self {
+            Self::Share => NORMAL_MEMORY,
+            Self::Lend | Self::Donate => 0,
+        }
+    }
+
+    /// The most that a sender can say of what a receiver may do: nothing, where that becomes the owner.
+    #[must_use]
+    pub const fn permissions(self) -> u8 {
+        match self {
+            Self::Share | Self::Lend => WRITE,
+            Self::Donate => 0,
+        }
+    }
+}
+
+/// What a sender says of memory, or a retriever.
+#[derive(Clone, Copy)]
+pub struct Descriptor<'a> {
+    /// Who sends it.
+    pub sender: u16,
+    /// Attributes of the memory.
+    pub attributes: u16,
+    /// Flags.
+    pub flags: u32,
+    /// The handle; a sender has none yet.
+    pub handle: u64,
+    /// Receivers, and what they may do.
+    pub receivers: &'a [(u16, u8)],
+    /// Ranges: address and pages. A retriever names none.
+    pub ranges: &'a [(u64, u64)],
+}
+
+impl Descriptor<'_> {
+    /// Where what is said of all ranges begins: behind the receivers.
+    #[must_use]
+    pub const fn composite(&self) -> u64 {
+        HEADER + RECEIVER * self.receivers.len() as u64
+    }
+
+    /// Has `put` write its words, each at its offset: how many bytes it has.
+    pub fn write(&self, mut put: impl FnMut(usize, u64)) -> u64 {
+        let mut at = 0;
+        let mut add = |words: &[u64]| {
+            for word in words {
+                put(at, *word);
+                at += 8;
+            }
+        };
+        let first = u64::from(self.sender) | u64::from(self.attributes) << 16 | u64::from(self.flags) << 32;
+        let count = self.receivers.len() as u64;
+        add(&[first, self.handle, 0, RECEIVER | count << 32, HEADER, 0]);
+        let composite = if self.ranges.is_empty() { 0 } else { self.composite() };
+        for (endpoint, permissions) in self.receivers {
+            add(&[u64::from(*endpoint) | u64::from(*permissions) << 16 | composite << 32, 0, 0, 0]);
+        }
+        if !self.ranges.is_empty() {
+            let pages = self.ranges.iter().fold(0_u32, |sum, (_, pages)| sum.wrapping_add(*pages as u32));
+            add(&[u64::from(pages) | (self.ranges.len() as u64) << 32, 0]);
+        }
+        self.ranges.iter().for_each(|(address, pages)| add(&[*address, *pages]));
+        at as u64
+    }
 }
 
 /// What a partition has retrieved.
@@ -51,10 +136,10 @@ pub struct Retrieved {
     told: u64,
 }
 
-/// The first words of a descriptor: who sends, attributes, flags, the handle, one receiver.
-fn header(sender: u16, attributes: u64, flags: u32, handle: u64) -> [u64; 6] {
-    let first = u64::from(sender) | attributes << 16 | u64::from(flags) << 32;
-    [first, handle, 0, RECEIVER | 1 << 32, HEADER, 0]
+/// A handle as two registers have it.
+#[must_use]
+pub const fn halves(handle: u64) -> [u64; 2] {
+    [handle & 0xffff_ffff, handle >> 32]
 }
 
 /// Sends pages of the partition's own to another one: the handle.
@@ -64,22 +149,52 @@ fn header(sender: u16, attributes: u64, flags: u32, handle: u64) -> [u64; 6] {
 pub fn send<const N: usize>(
     buffers: &Buffers<N>,
     kind: Kind,
-    (from, to): (u16, u16),
-    (address, pages): (u64, u64),
+    (sender, to): (u16, u16),
+    pages: (u64, u64),
 ) -> Result<u64, FfaError> {
-    let (function, attributes, permissions) = match kind {
-        Kind::Share => (FuncId::MemShare32, NORMAL_MEMORY, WRITE),
-        Kind::Lend => (FuncId::MemLend32, 0, WRITE),
-        Kind::Donate => (FuncId::MemDonate32, 0, 0),
-    };
-    let [a, b, c, d, e, f] = header(from, attributes, 0, 0);
-    let composite = HEADER + RECEIVER;
-    let receiver = u64::from(to) | u64::from(permissions) << 16 | composite << 32;
-    let length = composite + COMPOSITE + RANGE;
+    let (receivers, ranges) = ([(to, kind.permissions())], [pages]);
+    let attributes = kind.attributes();
+    let descriptor =
+        Descriptor { sender, attributes, flags: 0, handle: 0, receivers: &receivers, ranges: &ranges };
+    offer(buffers, kind, &descriptor)
+}
+
+/// Sends what the descriptor says: the handle.
+///
+/// # Errors
+/// That of the call.
+pub fn offer<const N: usize>(
+    buffers: &Buffers<N>,
+    kind: Kind,
+    descriptor: &Descriptor<'_>,
+) -> Result<u64, FfaError> {
     let tx = buffers.claim();
-    tx.fill(&[a, b, c, d, e, f, receiver, 0, 0, 0, pages | 1 << 32, 0, address, pages]);
-    let answer = until_free(|| ffa::request(function, [length, length]))?;
+    let length = descriptor.write(|at, word| tx.fill(at, &[word]));
+    let answer = until_free(|| ffa::request(kind.function(), [length, length]))?;
     Ok(answer[2] & 0xffff_ffff | answer[3] << 32)
+}
+
+/// Asks for memory, as the descriptor says: bytes of the response in all, and bytes in RX.
+///
+/// # Errors
+/// That of the call.
+pub fn ask<const N: usize>(
+    buffers: &Buffers<N>,
+    descriptor: &Descriptor<'_>,
+) -> Result<(u64, u64), FfaError> {
+    let tx = buffers.claim();
+    let length = descriptor.write(|at, word| tx.fill(at, &[word]));
+    let answer = until_free(|| ffa::request(FuncId::MemRetrieveReq32, [length, length]))?;
+    Ok((answer[1], answer[2]))
+}
+
+/// Has the response go on that begins with `told` bytes: how many more there are in RX.
+///
+/// # Errors
+/// That of the call.
+pub fn more(handle: u64, told: u64) -> Result<u64, FfaError> {
+    let [low, high] = halves(handle);
+    until_free(|| ffa::request(FuncId::MemFragRx, [low, high, told])).map(|answer| answer[3])
 }
 
 /// Retrieves what `sender` has sent, with these permissions. `bypass`: other receivers are not named.
@@ -95,15 +210,11 @@ pub fn retrieve<const N: usize>(
     handle: u64,
     (permissions, bypass): (u8, bool),
 ) -> Result<Retrieved, FfaError> {
-    let length = HEADER + RECEIVER;
-    let [a, b, c, d, e, f] = header(sender, 0, if bypass { BYPASS } else { 0 }, handle);
-    let receiver = u64::from(own) | u64::from(permissions) << 16;
-    let answer = {
-        let tx = buffers.claim();
-        tx.fill(&[a, b, c, d, e, f, receiver, 0, 0, 0]);
-        until_free(|| ffa::request(FuncId::MemRetrieveReq32, [length, length]))?
-    };
-    let (total, mut here) = (answer[1], answer[2]);
+    let flags = if bypass { BYPASS } else { 0 };
+    let receivers = [(own, permissions)];
+    let asked = Descriptor { sender, attributes: 0, flags, handle, receivers: &receivers, ranges: &[] };
+    let (total, mut here) = ask(buffers, &asked)?;
+    let length = asked.composite();
     let word = |at: u64| buffers.answer(at as usize);
     let (pages, ranges) = (word(length) & 0xffff_ffff, word(length) >> 32);
     let mut got = Retrieved {
@@ -125,9 +236,7 @@ pub fn retrieve<const N: usize>(
         if end == total {
             break;
         }
-        let more = [handle & 0xffff_ffff, handle >> 32, end];
-        let answer = until_free(|| ffa::request(FuncId::MemFragRx, more))?;
-        (at, here) = (0, answer[3]);
+        (at, here) = (0, more(handle, end)?);
         end += here;
     }
     assert!(got.told == pages && total == length + COMPOSITE + ranges * RANGE, "{total} bytes");
@@ -145,7 +254,7 @@ pub fn relinquish<const N: usize>(
     flags: u32,
 ) -> Result<(), FfaError> {
     let tx = buffers.claim();
-    tx.fill(&[handle, u64::from(flags) | 1 << 32, own.into()]);
+    tx.fill(0, &[handle, u64::from(flags) | 1 << 32, own.into()]);
     until_free(|| ffa::request(FuncId::MemRelinquish, [])).map(drop)
 }
 
@@ -154,8 +263,8 @@ pub fn relinquish<const N: usize>(
 /// # Errors
 /// That of the call.
 pub fn reclaim(handle: u64, flags: u32) -> Result<(), FfaError> {
-    let arguments = [handle & 0xffff_ffff, handle >> 32, flags.into()];
-    until_free(|| ffa::request(FuncId::MemReclaim, arguments)).map(drop)
+    let [low, high] = halves(handle);
+    until_free(|| ffa::request(FuncId::MemReclaim, [low, high, flags.into()])).map(drop)
 }
 
 /// Makes a call again while somebody else has what it needs: a buffer, or the transaction.
