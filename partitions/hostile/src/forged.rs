@@ -11,20 +11,22 @@ use crate::verdict::{Verdict, Wanted};
 pub const ECHO: u64 = 0x8001;
 pub const PATIENT: u64 = 0x8004;
 pub const SPMC: u64 = 0x8000;
-const SPMD: u64 = 0xffff;
+pub const SPMD: u64 = 0xffff;
 pub const NORMAL: u64 = 0;
-const HIGH_VM: u64 = 0x7fc0;
+pub const HIGH_VM: u64 = 0x7fc0;
 pub const NOBODY: u64 = 0x8011;
 /// One that takes messages and notifications, and a VM.
 pub const MAILMAN: u64 = 0x8005;
-const VM: u64 = 5;
+pub const VM: u64 = 5;
 /// A logical partition of EL3 that only sends to the SPMC.
-const LOGICAL_AT_EL3: u64 = 0xffc0;
+pub const LOGICAL_AT_EL3: u64 = 0xffc0;
 /// A vCPU that no partition has.
 const NO_VCPU: u64 = 0xff;
 
+/// Memory of echo.
+pub const ECHOS: u64 = 0xe30_0000;
 /// Memory of others: the SPMC's, echo's, a device's (the GIC), the Normal world's, nobody's.
-const FOREIGN: [u64; 5] = [0xe10_0000, 0xe30_0000, 0x800_0000, 0x6000_0000, 0xe60_0000];
+pub const FOREIGN: [u64; 5] = [0xe10_0000, ECHOS, 0x800_0000, 0x6000_0000, 0xe60_0000];
 
 /// A framework message: bit 31 of w2 (FF-A 1.2, 18.2).
 const FRAMEWORK: u64 = 1 << 31;

@@ -148,6 +148,7 @@ pub mod command {
     pub const IDLE: u64 = 0x4944_4c45;
     pub const DIE: u64 = 0x4449_4521;
     pub const FORGE_MESSAGES: u64 = 0x464d_5347;
+    pub const FORGE_TRANSACTIONS: u64 = 0x464d_454d;
     pub const LOG: u64 = 0x4d41_494c;
     pub const SEND: u64 = 0x5345_4e44;
     pub const PAGES: u64 = 0x5041_4745;

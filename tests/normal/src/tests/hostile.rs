@@ -2,16 +2,22 @@
 
 use arm_ffa::FuncId;
 
+use super::memory::{self, FREE};
 use crate::demo::{self, ECHO, Form, HOSTILE, command, expect_answer};
-use crate::ffa::{self, expect_function};
+use crate::ffa::{self, expect_function, expect_success};
+use crate::memory::{Offer, READ, WRITE, reclaim};
 use crate::outcome::{Outcome, expect};
 use crate::random;
 use crate::timer;
 
-/// Has it make a series of attempts; all must be refused as they must be. Details are on the SPMC's console.
-fn attempts(command: u64, argument: u64) -> Outcome {
+/// Bytes of a page.
+const PAGE: u64 = crate::mail::PAGE as u64;
+
+/// Has it make a series of attempts, by a command with arguments; all must be refused as they must be. Details are on the
+/// SPMC's console.
+fn attempts(words: &[u64]) -> Outcome {
     let form = Form::Direct64;
-    let answer = demo::ask(form, HOSTILE.id, &[command, argument]);
+    let answer = demo::ask(form, HOSTILE.id, words);
     expect_function("the answer", &answer, form.functions().1)?;
     let [_, _, _, status, made, wrong, what, got, ..] = answer;
     expect("status of the answer", status, 0)?;
@@ -26,19 +32,47 @@ fn attempts(command: u64, argument: u64) -> Outcome {
 }
 
 pub fn a_partition_that_calls_every_function_with_garbage_is_refused() -> Outcome {
-    attempts(command::SWEEP, random::next())
+    attempts(&[command::SWEEP, random::next()])
 }
 
 pub fn a_partition_cannot_forge_calls() -> Outcome {
-    attempts(command::FORGE, 0)
+    attempts(&[command::FORGE])
 }
 
 pub fn a_partition_cannot_forge_messages() -> Outcome {
-    attempts(command::FORGE_MESSAGES, 0)
+    attempts(&[command::FORGE_MESSAGES])
+}
+
+pub fn a_partition_cannot_send_or_take_what_is_not_its_to() -> Outcome {
+    /// Pages whose list does not fit into a buffer of one page; and one for each of the other transactions.
+    const MANY: u64 = 300;
+    const LENT: u64 = FREE + 2 * MANY * PAGE;
+    const ELSEWHERE: u64 = LENT + PAGE;
+    let own = (0..MANY).map(|page| FREE + 2 * page * PAGE).chain([LENT, ELSEWHERE]);
+    memory::mapped(|| {
+        for conduit in 0..2 {
+            own.clone().for_each(|page| memory::write(page, page));
+            let many = (0..MANY as u32).map(|page| (FREE + 2 * u64::from(page) * PAGE, 1));
+            let shared = memory::sent(Offer::share(&[(HOSTILE.id, READ)]).send(many))?;
+            let lent = Offer::lend(&[(HOSTILE.id, WRITE)]).send([(LENT, 1)].into_iter());
+            let elsewhere = Offer::lend(&[(ECHO.id, WRITE)]).send([(ELSEWHERE, 1)].into_iter());
+            let (lent, elsewhere) = (memory::sent(lent)?, memory::sent(elsewhere)?);
+            attempts(&[command::FORGE_TRANSACTIONS, shared, lent, elsewhere, conduit])?;
+            for handle in [shared, lent, elsewhere] {
+                expect_success("FFA_MEM_RECLAIM", &reclaim(handle, 0))?;
+            }
+            expect(
+                "pages that changed",
+                own.clone().filter(|page| memory::read(*page) != *page).count() as u64,
+                0,
+            )?;
+        }
+        Ok(())
+    })
 }
 
 pub fn registers_and_instructions_of_others_are_undefined_in_a_partition() -> Outcome {
-    attempts(command::SYSTEM, 0)
+    attempts(&[command::SYSTEM])
 }
 
 pub fn a_partition_that_waits_for_an_interrupt_is_preempted() -> Outcome {

@@ -14,7 +14,7 @@ use crate::pe;
 /// Partitions have memory of the Normal world at its own address above this one.
 pub const NORMAL: u64 = 1 << 38;
 /// Memory that nothing else uses: half a gigabyte and more.
-const FREE: u64 = 0x8000_0000;
+pub const FREE: u64 = 0x8000_0000;
 /// As much memory as a stage-2 block of level 2 maps.
 const BLOCK: u64 = 2 << 20;
 /// Bit 6 of attributes: it is the Normal world's memory.

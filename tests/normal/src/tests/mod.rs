@@ -164,6 +164,7 @@ tests! {
     hostile::registers_and_instructions_of_others_are_undefined_in_a_partition everywhere,
     hostile::a_partition_that_waits_for_an_interrupt_is_preempted everywhere,
     hostile::a_partition_cannot_forge_messages,
+    hostile::a_partition_cannot_send_or_take_what_is_not_its_to,
     notifications::bitmaps_of_vms_are_created_and_destroyed_once,
     notifications::a_receiver_binds_and_unbinds_its_notifications,
     notifications::only_what_is_bound_can_be_set,
