@@ -79,7 +79,7 @@ pub fn features(at: &mut Entry<'_>) -> Outcome {
         return Err(FfaError::NotSupported);
     }
     if has_properties(asked) {
-        return properties(at, call.function);
+        return properties(at, call.function, abi::word(at.frame, 2) == KNOWS_NS_BIT);
     }
     abi::success_with(at.frame, 0, 0);
     Ok(at.back())
@@ -107,12 +107,18 @@ const fn has_properties(asked: u32) -> bool {
     matches!(asked & !abi::SMC64, MAP | FIRST..=LAST)
 }
 
-/// FFA_FEATURES of a call that has properties: apart, so that the others do not work them out.
+/// FFA_FEATURES of a call that has properties: apart, so that the others do not work them out. `knows_ns_bit`: the caller
+/// has said so, and gets it from here on, of whatever version it is.
 #[cold]
-fn properties(at: &mut Entry<'_>, function: FuncId) -> Outcome {
+fn properties(at: &mut Entry<'_>, function: FuncId, knows_ns_bit: bool) -> Outcome {
+    if knows_ns_bit && let Caller::Partition(partition, _) = at.caller {
+        partition.learn_ns_bit();
+    }
     let properties = match function {
         FuncId::RxTxMap32 | FuncId::RxTxMap64 => buffers::features(at.version),
-        FuncId::MemRetrieveReq32 | FuncId::MemRetrieveReq64 if at.version >= V1_1 => OWN_PAGES | HAS_NS_BIT,
+        FuncId::MemRetrieveReq32 | FuncId::MemRetrieveReq64 if at.caller.knows_ns_bit(at.version) => {
+            OWN_PAGES | HAS_NS_BIT
+        }
         _ => OWN_PAGES,
     };
     abi::success_with(at.frame, properties, 0);

@@ -59,6 +59,13 @@ impl Caller<'_> {
             Self::Partition(partition, _) => partition.id(),
         }
     }
+
+    /// Whether the caller, who speaks this version, knows the bit that says whose memory it borrows: from FF-A 1.1 on it has
+    /// a meaning, before that for a partition that has said so (FF-A 1.2, 13.3).
+    fn knows_ns_bit(&self, version: u32) -> bool {
+        version >= abi::V1_1
+            || matches!(self, Self::Partition(partition, _) if partition.has_learned_ns_bit())
+    }
 }
 
 /// One call on its way through the manager.

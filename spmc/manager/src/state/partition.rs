@@ -112,6 +112,7 @@ pub struct Partition {
     secondary_entry: AtomicU64,
     begun: AtomicBool,
     aborted: AtomicBool,
+    learned_ns_bit: AtomicBool,
 }
 
 /// Contexts that have not run, number `first_slot` and the following among all of all partitions.
@@ -192,6 +193,7 @@ impl Partition {
             secondary_entry: AtomicU64::new(config.entry),
             begun: AtomicBool::new(false),
             aborted: AtomicBool::new(false),
+            learned_ns_bit: AtomicBool::new(false),
             config,
         })
     }
@@ -356,6 +358,17 @@ impl Partition {
     #[must_use]
     pub fn begin(&self) -> bool {
         !self.begun.swap(true, Ordering::Relaxed)
+    }
+
+    /// It has said that it knows the bit that tells whose memory it borrows.
+    pub fn learn_ns_bit(&self) {
+        self.learned_ns_bit.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has said so.
+    #[must_use]
+    pub fn has_learned_ns_bit(&self) -> bool {
+        self.learned_ns_bit.load(Ordering::Relaxed)
     }
 
     /// Whether it has ended: none of its contexts runs again.

@@ -4,7 +4,7 @@ use manager::fakes::Machine;
 use manager::hardware::Memory;
 use manager::memory::page::{Attributes, Ownership, Pa};
 use scenarios::sharing::{NX, RO, RW, Region, X, relinquishing};
-use scenarios::{ECHO, Pe, Place, RELAY, RELAY_MEMORY, Sources, V1_2, VERSIONS, World, code, id, pair};
+use scenarios::{ECHO, Pe, Place, RELAY, RELAY_MEMORY, Sources, V1_0, V1_2, VERSIONS, World, code, id, pair};
 
 use crate::sharing::{NORMAL, SECURE, leave, ready, run};
 
@@ -303,6 +303,26 @@ fn a_half_sent_transaction_dies_with_its_sender() {
     run(&mut pe, RELAY);
     let call = pe.with_region(id::MEM_RETRIEVE_REQ, &region.request(high << 32 | low));
     pe.refused(&call, code::INVALID);
+}
+
+#[test]
+fn a_receiver_of_ff_a_1_0_is_told_whose_memory_it_is_when_it_says_that_it_knows() {
+    const KNOWS_NS_BIT: u64 = 1 << 1;
+    let mut pe = ready(V1_0);
+    let mut region = Region::new(0, ECHO, RW, &[(NORMAL, 1)]).shared();
+    region.version = V1_0;
+    for (says, properties, attributes) in [(false, 1, 0x2F), (true, 3, 0x6F)] {
+        let handle = pe.offer(id::MEM_SHARE, &region);
+        run(&mut pe, ECHO);
+        if says {
+            assert_eq!(pe.done(&[id::FEATURES, id::MEM_RETRIEVE_REQ, KNOWS_NS_BIT])[2], properties);
+        }
+        assert_eq!(pe.done(&[id::FEATURES, id::MEM_RETRIEVE_REQ])[2], properties);
+        assert_eq!(pe.retrieve(&region.request(handle))[2], attributes);
+        pe.relinquish(handle, 0);
+        leave(&mut pe);
+        pe.done(&Pe::reclaiming(handle, 0));
+    }
 }
 
 #[test]

@@ -107,8 +107,8 @@ pub fn respond(
 ) -> Result<(u32, u32, u32), FfaError> {
     let is_device = transaction.attributes.is_some_and(|owners| owners.contains(Attributes::DEVICE));
     let kind = if is_device { DEVICE_MEMORY } else { NORMAL_MEMORY };
-    // The hypervisor knows; before FF-A 1.1 the bit has no meaning.
-    let tells_world = matches!(reader, Reader::Borrower(_)) && job.version >= abi::V1_1;
+    // The hypervisor knows.
+    let tells_world = matches!(reader, Reader::Borrower(_)) && job.caller.knows_ns_bit(job.version);
     let world = if tells_world && transaction.space == Space::Normal { NON_SECURE } else { 0 };
     let descriptor = header(transaction, kind | world, reader, job.version);
     let composite = descriptor.end().ok_or(FfaError::InvalidParameters)?;
