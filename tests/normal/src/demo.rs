@@ -170,6 +170,7 @@ pub mod command {
     pub const WALK: u64 = 0x5741_4c4b;
     pub const PERMISSIONS: u64 = 0x5045_524d;
     pub const WAIT: u64 = 0x5741_4954;
+    pub const HOLD: u64 = 0x484f_4c44;
 }
 
 /// What `FORWARD` changes the target's answer by.

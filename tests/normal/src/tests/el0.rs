@@ -86,6 +86,18 @@ pub fn a_partition_at_s_el0_is_preempted() -> Outcome {
     expect_answer("what it counted", form, SANDBOX.id, &answer, LONG)
 }
 
+pub fn registers_at_s_el0_survive() -> Outcome {
+    let form = Form::Direct64;
+    let answer = demo::ask_until_free(form, SANDBOX.id, &[command::HOLD, random::next()]);
+    expect_function("it waits", &answer, FuncId::Yield32)?;
+    let run = answer[1];
+    // Meanwhile another partition writes over all that it can.
+    let answer = demo::ask(form, BORROWER.id, &[command::SCRIBBLE, 1]);
+    expect_function("its answer", &answer, form.functions().1)?;
+    let answer = ffa::call(FuncId::Run32, [run]);
+    expect_answer("registers that were lost", form, SANDBOX.id, &answer, 0)
+}
+
 pub fn notifications_are_polled_at_s_el0() -> Outcome {
     const BITS: u64 = 1 << 40 | 1 << 3;
     /// The notification pending interrupt, as FFA_FEATURES has it.

@@ -230,6 +230,7 @@ tests! {
     el0::what_is_not_of_ff_a_ends_at_the_spmc,
     el0::wfi_at_s_el0_gives_the_pe_back everywhere_in_turn,
     el0::a_partition_at_s_el0_is_preempted everywhere_in_turn,
+    el0::registers_at_s_el0_survive everywhere_in_turn,
     el0::notifications_are_polled_at_s_el0,
     el0::messages_come_back_from_s_el0 everywhere_in_turn,
     el0::a_partition_at_s_el0_borrows_memory_of_the_normal_world everywhere_in_turn,
