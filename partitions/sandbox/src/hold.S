@@ -5,7 +5,7 @@
 	.arch	armv8-a
 	.section .text, "ax"
 
-	.macro	kept vector
+	.macro	held vector
 	umov	x2, \vector\().d[0]
 	cmp	x2, x1
 	cinc	x0, x0, ne
@@ -27,10 +27,10 @@ sandbox_hold:
 	mov	x1, x0
 	mov	x0, xzr
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	kept	v\n
+	held	v\n
 	.endr
 	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	kept	v\n
+	held	v\n
 	.endr
 	mrs	x2, tpidr_el0
 	cmp	x2, x1

@@ -2,10 +2,10 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arm_ffa::{FfaError, FuncId};
+use arm_ffa::FuncId;
 
 use crate::demo::{self, COURIER, Form, MAILMAN, command, expect_answer, is_busy, told};
-use crate::ffa::{self, expect_error, expect_success};
+use crate::ffa::{self, expect_function, expect_success};
 use crate::mail::{self, mapped};
 use crate::notifications::{OWN, Width, collect};
 use crate::outcome::{Outcome, expect};
@@ -13,10 +13,10 @@ use crate::request::{self, Request};
 use crate::scheduler::load::{self, Wanted, expect_silence};
 use crate::scheduler::policy::Policy;
 use crate::scheduler::{PARTITIONS, table};
-use crate::{gic, pe, timer};
+use crate::{gic, pe};
 
 /// Long enough to be met while it works.
-const LONG: u64 = 100_000_000;
+const LONG: u64 = 10_000_000;
 
 pub fn each_policy_runs_partitions_in_its_own_order() -> Outcome {
     const MESSAGES: u64 = 300;
@@ -92,23 +92,38 @@ static IS_WORKING: AtomicBool = AtomicBool::new(false);
 pub fn ffa_run_of_a_running_vcpu_is_busy() -> Outcome {
     fn work() -> Outcome {
         let form = Form::Direct64;
-        IS_WORKING.store(true, Ordering::Release);
-        let answer = demo::ask(form, COURIER.id, &[command::SPIN, LONG]);
-        expect_answer("iterations", form, COURIER.id, &answer, LONG)
+        while IS_WORKING.load(Ordering::Acquire) {
+            let answer = demo::ask_until_free(form, COURIER.id, &[command::SPIN, LONG]);
+            expect_answer("iterations", form, COURIER.id, &answer, LONG)?;
+        }
+        Ok(())
     }
     if pe::count() == 1 {
         return Ok(());
     }
-    IS_WORKING.store(false, Ordering::Release);
+    IS_WORKING.store(true, Ordering::Release);
     pe::start(1, work);
-    while !IS_WORKING.load(Ordering::Acquire) {
-        core::hint::spin_loop();
+    let end = until_both_were_busy();
+    IS_WORKING.store(false, Ordering::Release);
+    pe::end(1).and(end)
+}
+
+/// Runs `courier`, and asks it, until it was busy at both: it is where it works on another PE, and else it waits.
+fn until_both_were_busy() -> Outcome {
+    let (mut runs, mut requests) = (0, 0);
+    while runs < 100 || requests < 10 {
+        let answer = ffa::call(FuncId::Run32, [COURIER.here()]);
+        if is_busy(&answer) {
+            runs += 1;
+        } else {
+            expect_function("FFA_RUN", &answer, FuncId::MsgWait32)?;
+        }
+        let answer = demo::ask(Form::Direct64, COURIER.id, &[command::ECHO]);
+        if is_busy(&answer) {
+            requests += 1;
+        } else {
+            expect_function("a request", &answer, Form::Direct64.functions().1)?;
+        }
     }
-    timer::wait(2000);
-    // It works for longer than these take.
-    let answers: [bool; 100] = core::array::from_fn(|_| is_busy(&ffa::call(FuncId::Run32, [COURIER.here()])));
-    let request = demo::ask(Form::Direct64, COURIER.id, &[command::ECHO]);
-    pe::end(1)?;
-    expect("FFA_RUNs that were not told so", answers.iter().filter(|busy| !**busy).count() as u64, 0)?;
-    expect_error("a request meanwhile", &request, FfaError::Busy)
+    Ok(())
 }
