@@ -6,8 +6,6 @@
 mod fatal;
 mod permissions;
 
-use core::arch::global_asm;
-
 use arm_ffa::FfaError;
 use partition::boot::BootInformation;
 use partition::buffers::{Buffers, Way};
@@ -23,16 +21,8 @@ use permissions::Verdict;
 const PERMISSIONS: u64 = 0x5045_524d;
 /// "WAIT": waits for an interrupt once.
 const WAIT: u64 = 0x5741_4954;
-/// "HOLD": writes word 1 to registers, waits for an interrupt, and gives how many do not hold it any more.
-const HOLD: u64 = 0x484f_4c44;
 /// "DIE!": does what ends this partition; see [`fatal::commit`].
 const DIE: u64 = 0x4449_4521;
-
-global_asm!(include_str!("hold.S"));
-
-unsafe extern "C" {
-    safe fn sandbox_hold(pattern: u64) -> u64;
-}
 
 static BUFFERS: Buffers<1> = Buffers::new();
 
@@ -61,7 +51,6 @@ impl Service for Sandbox {
                 interrupts::wait();
                 results([])
             }
-            HOLD => results([sandbox_hold(first)]),
             DIE => {
                 fatal::commit(first, second);
                 results([])

@@ -126,8 +126,12 @@ fn load(address: u64) -> u64 {
     let value;
     // SAFETY: a load changes nothing; stage 1 judges the address. No compiled code reads these places.
     unsafe {
-        asm!("ldr {0:w}, [{1}]", "ldr {2:w}, [{1}, #4]", "orr {0}, {0}, {2}, lsl #32", out(reg) value, in(reg) address, out(reg) _, options(nostack))
-    };
+        // By words: what a device has is 32 bits wide.
+        asm!(
+            "ldr {low:w}, [{at}]", "ldr {high:w}, [{at}, #4]", "orr {low}, {low}, {high}, lsl #32",
+            at = in(reg) address, low = out(reg) value, high = out(reg) _, options(nostack),
+        );
+    }
     value
 }
 

@@ -19,6 +19,8 @@ pub const YIELD: u64 = 0x5949_454c;
 /// "SCRB": writes over every register it can, holds that while it counts down from word 1; gives how many it wrote, and
 /// how many did not hold their value to the end.
 pub const SCRIBBLE: u64 = 0x5343_5242;
+/// "HOLD": writes word 1 to registers, waits for an interrupt, and gives how many do not hold it any more.
+pub const HOLD: u64 = 0x484f_4c44;
 /// "PEEK": reads the 8 bytes at address word 1.
 pub const PEEK: u64 = 0x5045_454b;
 /// "WHO?": endpoint id, vCPU and how many requests this vCPU has served.
@@ -46,6 +48,8 @@ struct Scribbled {
 unsafe extern "C" {
     /// Writes over the registers and counts down from `iterations` (at least 1).
     safe fn demo_scribble(iterations: u64) -> Scribbled;
+    /// See scribble.S.
+    safe fn demo_hold(pattern: u64) -> u64;
 }
 
 /// What one vCPU remembers.
@@ -73,6 +77,7 @@ impl Demo {
                 let Scribbled { written, lost } = demo_scribble(first.max(1));
                 Ok(results([written, lost]))
             }
+            HOLD => Ok(results([demo_hold(first)])),
             PEEK => Ok(results([peek(first)])),
             WHO => Ok(results([vcpu.endpoint.into(), vcpu.index.into(), self.served])),
             CALL => Ok(call(&request.words)),

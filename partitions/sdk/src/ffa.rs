@@ -21,6 +21,7 @@ unsafe extern "C" {
 }
 
 /// Whether this partition runs at S-EL0.
+#[inline]
 #[must_use]
 pub fn is_at_el0() -> bool {
     // SAFETY: a byte of constants.
@@ -28,6 +29,7 @@ pub fn is_at_el0() -> bool {
 }
 
 /// Makes a call with these registers, and gives what it left in them.
+#[inline]
 #[must_use]
 pub fn call(registers: Registers) -> Registers {
     if is_at_el0() {

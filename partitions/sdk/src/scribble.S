@@ -126,3 +126,31 @@ demo_scribble:
 	ldp	x29, x30, [sp], #112
 	ret
 	.ltorg
+
+/*
+ * demo_hold(x0 = pattern) -> x0 = how many registers do not hold the pattern any more after a WFI, at which the PE may be
+ * another one's for a while: both halves of V0-V31, and TPIDR_EL0. Compiled code uses neither.
+ */
+	.section .text, "ax"
+	.global	demo_hold
+demo_hold:
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	dup	v\n\().2d, x0
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	dup	v\n\().2d, x0
+	.endr
+	msr	tpidr_el0, x0
+	wfi
+	mov	x2, x0
+	mov	x0, xzr
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	kept	v\n
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	kept	v\n
+	.endr
+	mrs	x3, tpidr_el0
+	cmp	x3, x2
+	cinc	x0, x0, ne
+	ret

@@ -135,6 +135,7 @@ pub mod command {
     pub const SPIN: u64 = 0x5350_494e;
     pub const YIELD: u64 = 0x5949_454c;
     pub const SCRIBBLE: u64 = 0x5343_5242;
+    pub const HOLD: u64 = 0x484f_4c44;
     pub const PEEK: u64 = 0x5045_454b;
     pub const WHO: u64 = 0x5748_4f3f;
     pub const BENCH: u64 = 0x4245_4e43;
@@ -170,7 +171,6 @@ pub mod command {
     pub const WALK: u64 = 0x5741_4c4b;
     pub const PERMISSIONS: u64 = 0x5045_524d;
     pub const WAIT: u64 = 0x5741_4954;
-    pub const HOLD: u64 = 0x484f_4c44;
 }
 
 /// What `FORWARD` changes the target's answer by.

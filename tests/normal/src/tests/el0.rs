@@ -2,13 +2,11 @@
 
 use arm_ffa::{FfaError, FuncId};
 
-use super::memory::{
-    LENDERS, give, have, lend, mapped, page, peek, poke, read, retrieve, sent, status, write,
-};
+use super::memory::{LENDERS, give, have, lend, peek, poke, reads_and_writes, retrieve, status};
 use crate::demo::{self, BORROWER, Form, LENDER, SANDBOX, command, expect_answer};
 use crate::ffa::{self, expect_function, expect_success};
 use crate::mail;
-use crate::memory::{Offer, READ, WRITE, reclaim};
+use crate::memory::{READ, WRITE};
 use crate::notifications;
 use crate::outcome::{Outcome, expect};
 use crate::random;
@@ -16,8 +14,6 @@ use crate::timer;
 
 /// A region of its manifest that it may write.
 pub const SCRATCH: u64 = SANDBOX.memory + 0x3_8000;
-/// Bit 6 of attributes: it is the Normal world's memory.
-const NON_SECURE: u64 = 0x6f;
 
 pub fn a_partition_at_s_el0_answers_on_any_pe() -> Outcome {
     for form in Form::ALL {
@@ -130,25 +126,8 @@ pub fn messages_come_back_from_s_el0() -> Outcome {
 }
 
 pub fn a_partition_at_s_el0_borrows_memory_of_the_normal_world() -> Outcome {
-    mapped(|| {
-        let page = page();
-        for offer in [Offer::share(&[(SANDBOX.id, WRITE)]), Offer::lend(&[(SANDBOX.id, WRITE)])] {
-            write(page + 8, 0x1234);
-            let handle = sent(offer.send([(page, 2)].into_iter()))?;
-            let [first, pages, rest] = retrieve(&SANDBOX, handle, 0, WRITE)?;
-            expect("where it is", first, page)?;
-            expect("pages", pages, 2)?;
-            expect("attributes", rest & 0xffff, NON_SECURE)?;
-            // At its own address: there is one address space.
-            expect("what it reads", peek(&SANDBOX, page + 8)?, 0x1234)?;
-            poke(&SANDBOX, page + 8, 0x5678)?;
-            poke(&SANDBOX, page + 0x1000, 0x9abc)?;
-            give(&SANDBOX, handle, 0)?;
-            expect_success("FFA_MEM_RECLAIM", &reclaim(handle, 0))?;
-            expect("what it wrote", read(page + 8), 0x5678)?;
-        }
-        Ok(())
-    })
+    // At its own address: there is one address space.
+    reads_and_writes(&SANDBOX, 0)
 }
 
 pub fn a_partition_at_s_el0_lends_memory_and_has_it_back() -> Outcome {

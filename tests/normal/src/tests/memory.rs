@@ -38,7 +38,7 @@ pub fn read(address: u64) -> u64 {
 }
 
 /// A page for this PE.
-pub fn page() -> u64 {
+fn page() -> u64 {
     FREE + pe::index() as u64 * PAGE as u64
 }
 
@@ -97,26 +97,31 @@ pub fn have(by: &demo::Partition, handle: u64) -> Outcome {
     demo::told("it has them back", by, &[command::HAVE, handle, 0]).map(drop)
 }
 
-pub fn a_borrower_reads_and_writes_what_it_was_sent() -> Outcome {
+/// What it is sent a partition reads and writes, at addresses that begin at `view`.
+pub fn reads_and_writes(by: &demo::Partition, view: u64) -> Outcome {
     mapped(|| {
         let page = page();
-        for offer in [Offer::share(&[(BORROWER.id, WRITE)]), Offer::lend(&[(BORROWER.id, WRITE)])] {
+        for offer in [Offer::share(&[(by.id, WRITE)]), Offer::lend(&[(by.id, WRITE)])] {
             write(page + 8, 0x1234);
             let handle = sent(offer.send([(page, 1)].into_iter()))?;
-            let [first, pages, rest] = retrieve(&BORROWER, handle, 0, WRITE)?;
+            let [first, pages, rest] = retrieve(by, handle, 0, WRITE)?;
             expect("where it is", first, page)?;
             expect("pages and ranges", rest >> 32 << 32 | pages, 1 << 32 | 1)?;
             expect("attributes", rest & 0xffff, NON_SECURE)?;
             // Data read and write, instructions never.
             expect("permissions", rest >> 16 & 0xff, WRITE | 1 << 2)?;
-            expect("what it reads", peek(&BORROWER, NORMAL + page + 8)?, 0x1234)?;
-            poke(&BORROWER, NORMAL + page + 8, 0x5678)?;
-            give(&BORROWER, handle, 0)?;
+            expect("what it reads", peek(by, view + page + 8)?, 0x1234)?;
+            poke(by, view + page + 8, 0x5678)?;
+            give(by, handle, 0)?;
             expect_success("FFA_MEM_RECLAIM", &reclaim(handle, 0))?;
             expect("what it wrote", read(page + 8), 0x5678)?;
         }
         Ok(())
     })
+}
+
+pub fn a_borrower_reads_and_writes_what_it_was_sent() -> Outcome {
+    reads_and_writes(&BORROWER, NORMAL)
 }
 
 pub fn memory_that_a_borrower_has_is_not_had_back() -> Outcome {
