@@ -25,6 +25,16 @@
 	cinc	x0, x0, ne
 	.endm
 
+	/* Counts those of V0-V31. */
+	.macro	all_kept
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+	kept	v\n
+	.endr
+	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	kept	v\n
+	.endr
+	.endm
+
 	.global	demo_scribble
 demo_scribble:
 	stp	x29, x30, [sp, #-112]!
@@ -101,12 +111,7 @@ demo_scribble:
 	cmp	x\n, x2
 	cinc	x0, x0, ne
 	.endr
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	kept	v\n
-	.endr
-	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	kept	v\n
-	.endr
+	all_kept
 	.irp	register, sp_el0, tpidr_el0, tpidrro_el0, tpidr_el1
 	mrs	x3, \register
 	cmp	x3, x2
@@ -144,12 +149,7 @@ demo_hold:
 	wfi
 	mov	x2, x0
 	mov	x0, xzr
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	kept	v\n
-	.endr
-	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	kept	v\n
-	.endr
+	all_kept
 	mrs	x3, tpidr_el0
 	cmp	x3, x2
 	cinc	x0, x0, ne

@@ -3,6 +3,7 @@
 use arm_ffa::{FfaError, FuncId};
 
 use super::memory::{LENDERS, give, have, lend, peek, poke, reads_and_writes, retrieve, status};
+use super::messages::comes_back_changed;
 use crate::demo::{self, BORROWER, Form, LENDER, SANDBOX, command, expect_answer};
 use crate::ffa::{self, expect_function, expect_success};
 use crate::mail;
@@ -16,16 +17,7 @@ use crate::timer;
 pub const SCRATCH: u64 = SANDBOX.memory + 0x3_8000;
 
 pub fn a_partition_at_s_el0_answers_on_any_pe() -> Outcome {
-    for form in Form::ALL {
-        let mut words = [0; 14];
-        words.fill_with(random::next);
-        words[0] = command::ECHO;
-        let answer = demo::ask_until_free(form, SANDBOX.id, &words);
-        expect_answer("word 1", form, SANDBOX.id, &answer, !words[1])?;
-        for (register, word) in answer[form.first()..].iter().zip(&words).take(form.words()).skip(1) {
-            expect("a word of the answer", *register, !word & form.mask())?;
-        }
-    }
+    comes_back_changed(&SANDBOX)?;
     // It asks others, too.
     let value = random::next();
     let asked = demo::told("it asks", &SANDBOX, &[command::ASK, BORROWER.id, command::ECHO, value])?;

@@ -5,27 +5,30 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use arm_ffa::{FfaError, FuncId};
 
 use crate::demo::{
-    self, ECHO, FORWARD_CHANGE, Form, MAILMAN, PARTITIONS, RELAY, TICKER, command, expect_answer,
+    self, ECHO, FORWARD_CHANGE, Form, MAILMAN, PARTITIONS, Partition, RELAY, TICKER, command, expect_answer,
 };
 use crate::ffa::{self, expect_error, expect_function};
 use crate::outcome::{Outcome, expect};
 use crate::pe;
 use crate::random;
 
-pub fn a_random_value_comes_back_changed() -> Outcome {
-    for partition in PARTITIONS {
-        for &form in partition.forms() {
-            let mut words = [0; 14];
-            words.fill_with(random::next);
-            words[0] = command::ECHO;
-            let answer = demo::ask_until_free(form, partition.id, &words);
-            expect_answer("word 1", form, partition.id, &answer, !words[1])?;
-            for (register, word) in answer[form.first()..].iter().zip(&words).take(form.words()).skip(1) {
-                expect("a word of the answer", *register, !word & form.mask())?;
-            }
+/// A random value comes back from this partition changed, in each form of message that it takes.
+pub fn comes_back_changed(partition: &Partition) -> Outcome {
+    for &form in partition.forms() {
+        let mut words = [0; 14];
+        words.fill_with(random::next);
+        words[0] = command::ECHO;
+        let answer = demo::ask_until_free(form, partition.id, &words);
+        expect_answer("word 1", form, partition.id, &answer, !words[1])?;
+        for (register, word) in answer[form.first()..].iter().zip(&words).take(form.words()).skip(1) {
+            expect("a word of the answer", *register, !word & form.mask())?;
         }
     }
     Ok(())
+}
+
+pub fn a_random_value_comes_back_changed() -> Outcome {
+    PARTITIONS.iter().try_for_each(comes_back_changed)
 }
 
 pub fn a_value_travels_through_relay_to_echo() -> Outcome {
