@@ -88,6 +88,12 @@ pub struct RunArgs {
     /// Number of PEs
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=512))]
     pub smp: u32,
+    /// The kind of PEs: what QEMU's -cpu takes, such as neoverse-n2
+    #[arg(long, value_name = "MODEL")]
+    pub cpu: Option<String>,
+    /// Arm's model, if its program is not on the PATH
+    #[arg(long, value_name = "PROGRAM")]
+    pub fvp: Option<PathBuf>,
     /// A kernel (arm64 Image) instead of Debian's
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,

@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,10 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::FipArgs;
 use crate::console;
-use crate::fip::{self, Bl33, Variant};
+use crate::fip::flash::{self, Flashes};
+use crate::fip::{self, Bl33, Firmware, Variant};
 use crate::image::{self, Image};
-use crate::platform::Platform;
+use crate::platform::{Cores, Platform};
 use crate::project;
 use crate::qemu::{Event, Machine};
 
@@ -21,15 +21,14 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// The longest that a soak may take.
 const LONG_LIMIT: Duration = Duration::from_secs(3600);
 
-/// QEMU's option that puts `word` where the Normal-world test image looks for what it is to do.
-pub fn request(word: u64) -> String {
-    format!("loader,addr=0x60f00000,data={word:#x},data-len=8")
-}
+/// How far behind its first byte the Normal-world test image looks for what it is to do.
+const REQUEST: u64 = 0xf0_0000;
 
 /// What is in the flash, and the images with their symbols.
 pub struct Stack {
     platform: Platform,
-    flash: PathBuf,
+    flashes: Flashes,
+    cores: Option<&'static Cores>,
     /// The SPMC in the flash.
     pub spmc: Image,
     /// The Normal-world test image in the flash.
@@ -61,8 +60,22 @@ impl Stack {
     /// If a part does not build.
     pub fn build(args: &FipArgs, variant: Variant<'_>) -> Result<Self> {
         let normal = image::normal(args.platform)?;
-        let firmware = fip::build(args, &Bl33::Image(normal.bin.clone()), variant)?;
-        Ok(Self { platform: args.platform, flash: firmware.flash, spmc: firmware.spmc, normal })
+        let firmware = fip::build(args, &Bl33::Tests, variant)?;
+        let Firmware { flashes, spmc, .. } = firmware;
+        Ok(Self { platform: args.platform, flashes, cores: None, spmc, normal })
+    }
+
+    /// The same on PEs of another kind.
+    #[must_use]
+    pub fn on(mut self, cores: &'static Cores) -> Self {
+        self.cores = Some(cores);
+        self
+    }
+
+    /// QEMU's option that puts `word` where the Normal-world test image looks for what it is to do.
+    pub fn request(&self, word: u64) -> String {
+        let address = self.platform.description().normal.image + REQUEST;
+        format!("loader,addr={address:#x},data={word:#x},data-len=8")
     }
 
     /// Boots it on so many PEs, with more arguments for QEMU, until the guest ends the machine or the limit passes.
@@ -70,7 +83,7 @@ impl Stack {
     /// # Errors
     /// If QEMU cannot be run.
     pub fn boot(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
-        self.boot_from(&self.flash, pes, arguments, LIMIT)
+        self.boot_from(&self.flashes, pes, arguments, LIMIT)
     }
 
     /// As [`Self::boot`], for what takes long.
@@ -78,7 +91,7 @@ impl Stack {
     /// # Errors
     /// If QEMU cannot be run.
     pub fn boot_for_long(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
-        self.boot_from(&self.flash, pes, arguments, LONG_LIMIT)
+        self.boot_from(&self.flashes, pes, arguments, LONG_LIMIT)
     }
 
     /// Boots it from a flash in which `damage` changed something.
@@ -86,15 +99,24 @@ impl Stack {
     /// # Errors
     /// If `damage` fails or QEMU cannot be run.
     pub fn boot_damaged(&self, pes: u32, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
-        let mut content = fs::read(&self.flash)?;
+        let mut content = fs::read(&self.flashes.first)?;
         damage(&mut content)?;
-        let damaged = self.flash.with_extension("damaged");
-        fs::write(&damaged, content)?;
-        self.boot_from(&damaged, pes, &[], LIMIT)
+        let first = self.flashes.first.with_extension("damaged");
+        flash::write(&first, &content, content.len() as u64)?;
+        self.boot_from(&Flashes { first, ..self.flashes.clone() }, pes, &[], LIMIT)
     }
 
-    fn boot_from(&self, flash: &Path, pes: u32, arguments: &[&str], limit: Duration) -> Result<Consoles> {
-        let machine = Machine::new(self.platform, flash).smp(pes).arguments(arguments.iter().copied());
+    fn boot_from(
+        &self,
+        flashes: &Flashes,
+        pes: u32,
+        arguments: &[&str],
+        limit: Duration,
+    ) -> Result<Consoles> {
+        let mut machine = Machine::new(self.platform, flashes).smp(pes).arguments(arguments.iter().copied());
+        if let Some(cores) = self.cores {
+            machine = machine.cpu(cores.cpu).arguments(cores.arguments.iter().copied());
+        }
         let mut running = machine.start(&project::runs(self.platform))?;
         let deadline = Instant::now() + limit;
         let mut consoles = Consoles::default();

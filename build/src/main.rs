@@ -7,6 +7,7 @@ mod console;
 mod fip;
 mod image;
 mod machine;
+mod model;
 mod mutations;
 mod platform;
 mod project;

@@ -11,18 +11,23 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::console::{Console, Line, Splitter};
-use crate::platform::Platform;
+use crate::fip::flash::Flashes;
+use crate::platform::{Platform, Start};
 
 /// How long the reader waits before it looks whether QEMU has ended; so long stays an unfinished line unseen.
 const POLL: Duration = Duration::from_millis(100);
 
+/// The PEs of a machine of which nothing else is said. QEMU's own algorithm of PAuth is many times faster.
+const CPU: &str = "max,pauth-impdef=on";
+
 /// A machine that was not started yet.
 pub struct Machine {
     platform: Platform,
-    flash: PathBuf,
+    flashes: Flashes,
+    cpu: String,
     pes: u32,
     arguments: Vec<OsString>,
     interactive: bool,
@@ -58,10 +63,26 @@ struct Output {
 }
 
 impl Machine {
-    /// A machine of a platform that starts from a flash, with one PE.
+    /// A machine of a platform that starts from these flashes, with one PE that has all that QEMU knows.
     #[must_use]
-    pub fn new(platform: Platform, flash: &Path) -> Self {
-        Self { platform, flash: flash.to_owned(), pes: 1, arguments: Vec::new(), interactive: false }
+    pub fn new(platform: Platform, flashes: &Flashes) -> Self {
+        let cpu = CPU.to_owned();
+        let flashes = flashes.clone();
+        Self { platform, flashes, cpu, pes: 1, arguments: Vec::new(), interactive: false }
+    }
+
+    /// With PEs of another kind: what QEMU's `-cpu` takes.
+    #[must_use]
+    pub fn cpu(mut self, cpu: &str) -> Self {
+        self.cpu = cpu.to_owned();
+        self
+    }
+
+    /// With another second flash.
+    #[must_use]
+    pub fn flashes(mut self, flashes: Flashes) -> Self {
+        self.flashes = flashes;
+        self
     }
 
     /// With so many PEs.
@@ -86,14 +107,30 @@ impl Machine {
     }
 
     /// The command line of QEMU as far as it is the same for every run.
-    pub fn command(&self) -> Command {
+    ///
+    /// # Errors
+    /// If QEMU is not the machine.
+    pub fn command(&self) -> Result<Command> {
         // It ends with this process, however that ends.
         let mut qemu = Command::new("setpriv");
-        qemu.args(["--pdeathsig", "KILL", "qemu-system-aarch64"]);
-        qemu.args(["-machine", self.platform.description().machine, "-cpu", "max,pauth-impdef=on"]);
-        qemu.args(["-m", "2048", "-smp"]).arg(self.pes.to_string());
-        qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]).arg("-bios").arg(&self.flash);
-        qemu
+        qemu.args(["--pdeathsig", "KILL", "qemu-system-aarch64", "-machine"]);
+        match self.platform.description().start {
+            Start::OneFlash { machine, .. } => {
+                qemu.args(machine).arg("-bios").arg(&self.flashes.first);
+            }
+            Start::TwoFlashes { machine, .. } => {
+                qemu.args(machine);
+                for flash in [&self.flashes.first].into_iter().chain(&self.flashes.second) {
+                    let mut drive = OsString::from("if=pflash,format=raw,readonly=on,file=");
+                    drive.push(escaped(flash));
+                    qemu.arg("-drive").arg(drive);
+                }
+            }
+            Start::Model { program, .. } => bail!("{} is run by {program}, not by QEMU", self.platform),
+        }
+        qemu.args(["-cpu", &self.cpu, "-m", "2048", "-smp"]).arg(self.pes.to_string());
+        qemu.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        Ok(qemu)
     }
 
     /// Starts it; each console is also kept as a file in `folder`: `normal.log` and `secure.log`.
@@ -104,7 +141,7 @@ impl Machine {
         fs::create_dir_all(folder)?;
         let socket = socket_path();
         let listener = UnixListener::bind(&socket).with_context(|| socket.display().to_string())?;
-        let mut qemu = self.command();
+        let mut qemu = self.command()?;
         let mut chardev = OsString::from("socket,id=secure,path=");
         chardev.push(escaped(&socket));
         qemu.arg("-chardev").arg(chardev);

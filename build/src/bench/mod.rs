@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{BenchArgs, FipArgs};
 use crate::fip::{self, Variant};
-use crate::machine::{self, Consoles, Stack};
+use crate::machine::{Consoles, Stack};
 use crate::platform::Platform;
 use crate::project;
 use counts::{Counts, Plan};
@@ -85,9 +85,10 @@ fn measure(platform: Platform) -> Result<Figures> {
     let product = Stack::build(&FipArgs { platform, ..FipArgs::default() }, Variant::default())?;
     let (mut counts, console) = count(&product, Manifests::Product)?;
     let (image, ram) = (fs::metadata(&product.spmc.bin)?.len(), own_memory(&console.secure)?);
-    let tests = Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] })?;
+    let tests = Stack::build(&fip::tests(platform), Variant { name: "tests", ..Variant::default() })?;
     counts.rows.extend(count(&tests, Manifests::Tests)?.0.rows);
-    let memory = Stack::build(&fip::memory(platform), Variant { name: "memory", features: &[] })?;
+    let memory =
+        Stack::build(&fip::of_tests(platform, "memory"), Variant { name: "memory", ..Variant::default() })?;
     counts.rows.extend(count(&memory, Manifests::Memory)?.0.rows);
     let figures = Figures { counts, image, ram };
     fs::write(folder.join("bench.md"), report::markdown(&figures))?;
@@ -110,7 +111,7 @@ fn count(stack: &Stack, manifests: Manifests) -> Result<(Counts, Consoles)> {
     };
     // Time goes by instructions: an interrupt of a timer comes where it came the last time.
     let time = ["-icount", "shift=0,sleep=off"];
-    let arguments = ["-device", &machine::request(request), "-plugin", &counter, time[0], time[1]];
+    let arguments = ["-device", &stack.request(request), "-plugin", &counter, time[0], time[1]];
     let console = stack.boot(1, &arguments)?;
     ensure!(console.ended, "the bench did not end; the Normal world said:\n{}", console.normal);
     let output = fs::read_to_string(&out_file).context("the counter's output")?;

@@ -17,8 +17,19 @@ use crate::{project, rows, setup, toolchain};
 use source::Source;
 
 /// The crates that run on the machine that is built, not on the machine that builds.
-pub const BARE_METAL: &[&str] =
-    &["spmc", "partition", "echo", "relay", "hostile", "mailman", "borrower", "sandbox", "ticker", "normal"];
+pub const BARE_METAL: &[&str] = &[
+    "spmc",
+    "partition",
+    "echo",
+    "relay",
+    "hostile",
+    "mailman",
+    "borrower",
+    "sandbox",
+    "ticker",
+    "normal",
+    "loader",
+];
 
 /// A step of the check; it gives back its failures.
 type Step = fn() -> Result<Vec<String>>;

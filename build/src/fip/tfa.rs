@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
+use super::base;
 use crate::platform::Platform;
 use crate::project;
 use crate::setup::{self, step};
@@ -21,37 +22,59 @@ const LIMIT: Duration = Duration::from_secs(600);
 const ALWAYS: &[&str] = &[
     "CROSS_COMPILE=aarch64-linux-gnu-",
     "SP_LAYOUT_FILE=/dev/null",
+    "ARM_BL2_SP_LIST_DTS=/dev/null",
     "PYTHON=true",
     "host-poetry=",
     "BL32=/dev/null",
     "BUILD_MESSAGE_TIMESTAMP=\"reproducible\"",
 ];
 
-/// What TF-A's build gives.
-pub struct Built {
-    /// The first stage, for the flash's first byte.
-    pub bl1: PathBuf,
-    /// The stage that loads everything else.
-    pub bl2: PathBuf,
-    /// EL3's firmware.
-    pub bl31: PathBuf,
-    /// The tool that puts a FIP together.
-    pub fiptool: PathBuf,
+/// The file that keeps the SPMC's load address beside the images.
+const BASE: &str = "spmc_base";
+
+/// Which build of TF-A.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The machine.
+    pub platform: Platform,
+    /// The source tree; Debian's source, with our changes for the platform, if absent.
+    pub tree: Option<&'a Path>,
+    /// Whether BL31 starts a kernel that is in memory already, instead of an image of the FIP.
+    pub kernel: bool,
+    /// Make variables that override those of the platform.
+    pub flags: &'a [&'a str],
 }
 
-/// Compiles TF-A from `tree`, or from Debian's source. With `kernel`, BL31 starts a kernel that is in memory already
-/// instead of an image of the FIP.
+/// What TF-A's build gives.
+pub struct Built {
+    folder: PathBuf,
+    /// Where BL2 puts the SPMC.
+    pub spmc_base: u64,
+}
+
+impl Built {
+    /// A file of it: `bl1.bin`, `bl2.bin`, `bl31.bin`, the tool `fiptool` that puts a FIP together, or one of the
+    /// platform's device trees.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}
+
+/// Compiles TF-A, unless that was done already.
 ///
 /// # Errors
-/// If the tree is none of TF-A, or does not build; the message has the log's last lines.
-pub fn build(platform: Platform, tree: Option<&Path>, kernel: bool) -> Result<Built> {
+/// If the tree is none of TF-A, our changes do not fit it, or it does not build; the message has the log's last lines.
+pub fn build(wanted: Wanted<'_>) -> Result<Built> {
+    let Wanted { platform, tree, .. } = wanted;
+    let changes = tree.is_none().then(|| changes(platform)).flatten();
     let tree = match tree {
         Some(tree) => fs::canonicalize(tree).with_context(|| tree.display().to_string())?,
         None => setup::tfa_source()?,
     };
     ensure!(tree.join("bl31").is_dir(), "{} is no source tree of Trusted Firmware-A", tree.display());
-    let flags = flags(platform, kernel)?;
-    let key = key(&tree, &flags)?;
+    let flags = flags(wanted)?;
+    let key = key(&tree, changes.as_deref(), &flags)?;
     let folder = project::target().join("tfa");
     fs::create_dir_all(&folder)?;
     // Another process may be compiling the same.
@@ -63,24 +86,58 @@ pub fn build(platform: Platform, tree: Option<&Path>, kernel: bool) -> Result<Bu
         if work.exists() {
             fs::remove_dir_all(&work)?;
         }
-        compile(platform, &tree, &flags, &work)?;
+        fs::create_dir_all(&work)?;
+        match changes {
+            None => compile(platform, &tree, &flags, &work)?,
+            Some(changes) => {
+                let changed = work.join("changed");
+                copy_folder(&tree, &changed)?;
+                change(&changed, &changes)?;
+                compile(platform, &changed, &flags, &work)?;
+                fs::remove_dir_all(&changed)?;
+            }
+        }
         // Only a complete build gets the name that is looked for.
         fs::rename(&work, &kept)?;
     }
-    let file = |name: &str| kept.join(name);
-    Ok(Built { bl1: file("bl1.bin"), bl2: file("bl2.bin"), bl31: file("bl31.bin"), fiptool: file("fiptool") })
+    let base = fs::read_to_string(kept.join(BASE)).context(BASE)?;
+    Ok(Built { folder: kept, spmc_base: base.parse().context(BASE)? })
 }
 
-/// The make variables: those of the platform's file in `tfa-integration/` and those that are always the same.
-fn flags(platform: Platform, kernel: bool) -> Result<Vec<String>> {
-    let path = project::root().join("tfa-integration").join(format!("{platform}.flags"));
+/// The platform's folder of what goes with TF-A.
+fn integration(platform: Platform) -> PathBuf {
+    project::root().join("tfa-integration").join(platform.name())
+}
+
+/// Our changes to the source that set-up fetches, if the platform needs any.
+fn changes(platform: Platform) -> Option<PathBuf> {
+    Some(integration(platform).join("tf-a-2.12.patch")).filter(|file| file.exists())
+}
+
+fn change(tree: &Path, changes: &Path) -> Result<()> {
+    setup::tools()?;
+    let mut patch = Command::new("patch");
+    patch
+        .args(["--strip=1", "--forward", "--batch", "--fuzz=0", "--directory"])
+        .arg(tree)
+        .arg("-i")
+        .arg(changes);
+    step::output(&mut patch).with_context(|| format!("{} does not fit this source", changes.display()))?;
+    Ok(())
+}
+
+/// The make variables: those of the platform's file in `tfa-integration/`, those that are always the same, and those
+/// of this build.
+fn flags(wanted: Wanted<'_>) -> Result<Vec<String>> {
+    let path = integration(wanted.platform).join("flags");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut flags = variables(&text);
     flags.extend(ALWAYS.iter().map(|flag| (*flag).to_owned()));
-    if kernel {
+    if wanted.kernel {
         flags.push("ARM_LINUX_KERNEL_AS_BL33=1".to_owned());
-        flags.push(format!("PRELOADED_BL33_BASE={:#x}", platform.description().kernel_base));
+        flags.push(format!("PRELOADED_BL33_BASE={:#x}", wanted.platform.description().normal.kernel));
     }
+    flags.extend(wanted.flags.iter().map(|flag| (*flag).to_owned()));
     Ok(flags)
 }
 
@@ -94,7 +151,7 @@ fn variables(text: &str) -> Vec<String> {
 
 fn compile(platform: Platform, tree: &Path, flags: &[String], work: &Path) -> Result<()> {
     setup::tools()?;
-    fs::create_dir_all(work)?;
+    let description = platform.description();
     let jobs = thread::available_parallelism()?.to_string();
     let make = || {
         let mut make = Command::new("make");
@@ -110,11 +167,28 @@ fn compile(platform: Platform, tree: &Path, flags: &[String], work: &Path) -> Re
     let mut firmware = make();
     firmware.arg("-C").arg(tree).args(flags).arg(format!("BUILD_BASE={}", output.display()));
     firmware.args(["bl1", "bl2", "bl31"]);
-    step::run("tfa", "compiling Trusted Firmware-A", &mut firmware, LIMIT)?;
-    for name in ["bl1.bin", "bl2.bin", "bl31.bin"] {
-        let from = output.join(platform.description().tfa).join("release").join(name);
+    let trees: Vec<_> = description
+        .trees
+        .base
+        .into_iter()
+        .chain(description.trees.more.iter().map(|(_, tree)| *tree))
+        .collect();
+    if !trees.is_empty() {
+        firmware.arg("dtbs");
+    }
+    let named = format!("compiling Trusted Firmware-A for {platform}");
+    step::run("tfa", &named, &mut firmware, LIMIT).with_context(|| lacking(platform, tree))?;
+    let built = output.join(description.tfa).join("release");
+    let images = ["bl1.bin", "bl2.bin", "bl31.bin"].map(|name| built.join(name));
+    for from in images.into_iter().chain(trees.into_iter().map(|tree| built.join("fdts").join(tree))) {
+        let name = from.file_name().unwrap_or_default();
         fs::copy(&from, work.join(name)).with_context(|| from.display().to_string())?;
     }
+    let base = match description.spmc_base {
+        Some(base) => base,
+        None => base::of(description.tfa, tree, &work.join("base"))?,
+    };
+    fs::write(work.join(BASE), base.to_string())?;
     // Its makefile builds in place: in a copy, so that a user's tree stays as it is.
     let copy = work.join("source");
     for folder in ["tools/fiptool", "include", "make_helpers"] {
@@ -130,12 +204,32 @@ fn compile(platform: Platform, tree: &Path, flags: &[String], work: &Path) -> Re
     Ok(())
 }
 
-/// Names a build: the flags and every file of the source with its size and time of change.
-fn key(tree: &Path, flags: &[String]) -> Result<String> {
+/// What to say beside the log when a tree does not build.
+fn lacking(platform: Platform, tree: &Path) -> String {
+    match changes(platform).filter(|_| !platform_reads_manifests(platform, tree)) {
+        Some(changes) => format!(
+            "this source cannot have an SPMC at S-EL2 on {platform}; to 2.12, {} adds it",
+            changes.display()
+        ),
+        None => "Trusted Firmware-A does not build".to_owned(),
+    }
+}
+
+/// Whether the platform has what the SPMD takes to read the SPMC manifest.
+fn platform_reads_manifests(platform: Platform, tree: &Path) -> bool {
+    let makefile = tree.join("plat/qemu").join(platform.description().tfa).join("platform.mk");
+    fs::read_to_string(makefile).is_ok_and(|text| text.contains("plat_spmd_manifest.c"))
+}
+
+/// Names a build: the flags, our changes, and every file of the source with its size and time of change.
+fn key(tree: &Path, changes: Option<&Path>, flags: &[String]) -> Result<String> {
     let mut files = Vec::new();
     list(tree, tree, &mut files)?;
     files.sort();
     let mut hash = Sha256::new();
+    if let Some(changes) = changes {
+        hash.update(fs::read(changes).with_context(|| changes.display().to_string())?);
+    }
     for line in flags.iter().chain(&files) {
         hash.update(line);
         hash.update([0]);
@@ -188,16 +282,19 @@ mod tests {
     fn other_flags_and_a_changed_source_are_other_builds() {
         let tree = project::root().join("tfa-integration");
         let flag = |text: &str| vec![text.to_owned()];
-        let first = key(&tree, &flag("A=1")).unwrap();
-        assert_eq!(first, key(&tree, &flag("A=1")).unwrap());
-        assert_ne!(first, key(&tree, &flag("A=2")).unwrap());
-        assert_ne!(first, key(&project::root().join("manifests"), &flag("A=1")).unwrap());
+        let first = key(&tree, None, &flag("A=1")).unwrap();
+        assert_eq!(first, key(&tree, None, &flag("A=1")).unwrap());
+        assert_ne!(first, key(&tree, None, &flag("A=2")).unwrap());
+        assert_ne!(first, key(&tree, Some(&tree.join("README.md")), &flag("A=1")).unwrap());
+        assert_ne!(first, key(&project::root().join("manifests"), None, &flag("A=1")).unwrap());
     }
 
     #[test]
     fn every_platform_has_its_flags() {
         for platform in Platform::ALL {
-            let flags = flags(*platform, false).unwrap();
+            let wanted = Wanted { platform: *platform, tree: None, kernel: false, flags: &["A=1"] };
+            let flags = flags(wanted).unwrap();
+            assert_eq!(flags.last().unwrap(), "A=1");
             assert!(flags.contains(&format!("PLAT={}", platform.description().tfa)));
         }
     }

@@ -27,28 +27,40 @@ pub struct Vm {
     pub size: u64,
 }
 
-impl Tree {
+/// How sources are read.
+pub struct Sources {
+    /// A folder in which what they include is looked for, after their own.
+    pub include: PathBuf,
+    /// What `SPMC_BASE` stands for.
+    pub spmc_base: u64,
+}
+
+impl Sources {
     /// Compiles a source (`.dts`), which may use `#include` and `#define` as TF-A's build allows, or takes a blob
     /// after dtc has read it through.
     ///
     /// # Errors
     /// If the preprocessor or dtc refuses it.
-    pub fn read(source: &Path) -> Result<Self> {
+    pub fn read(&self, source: &Path) -> Result<Tree> {
         let mut dtc = Command::new("dtc");
         dtc.args(["-q", "-O", "dtb"]);
         let blob = if source.extension().is_some_and(|extension| extension == "dtb") {
             printed(dtc.args(["-I", "dtb"]).arg(source), source, &[])?
         } else {
             let mut preprocess = Command::new("aarch64-linux-gnu-gcc");
-            preprocess.args(["-E", "-nostdinc", "-undef", "-x", "assembler-with-cpp"]).arg(source);
+            preprocess.args(["-E", "-nostdinc", "-undef", "-x", "assembler-with-cpp"]);
+            preprocess.arg(format!("-DSPMC_BASE={:#x}", self.spmc_base)).arg("-I").arg(&self.include);
+            preprocess.arg(source);
             let plain = printed(&mut preprocess, source, &[])?;
             // The preprocessor's line markers let dtc's messages name the file.
             dtc.args(["-I", "dts", "-i"]).arg(source.parent().unwrap_or(Path::new("."))).arg("-");
             printed(&mut dtc, source, &plain)?
         };
-        Ok(Self { source: source.to_owned(), blob })
+        Ok(Tree { source: source.to_owned(), blob })
     }
+}
 
+impl Tree {
     /// Writes the blob to a file.
     ///
     /// # Errors
@@ -120,6 +132,16 @@ impl Tree {
     fn named(&self, node: &str, property: &str, what: &str) -> String {
         format!("{}: {}/{property}: {what}", self.source.display(), node.trim_end_matches('/'))
     }
+}
+
+/// The source of a blob.
+///
+/// # Errors
+/// If dtc refuses it.
+pub fn source(blob: &Path) -> Result<String> {
+    let mut dtc = Command::new("dtc");
+    let text = printed(dtc.args(["-q", "-I", "dtb", "-O", "dts"]).arg(blob), blob, &[])?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// What a tool prints when it is given `input`; its complaint is the error.

@@ -66,6 +66,14 @@ pub fn normal(platform: Platform) -> Result<Image> {
     keep(&build(&["normal"], &[])?.join("normal"), &project::firmware(platform), "normal")
 }
 
+/// Builds the loader of the Normal world's flash.
+///
+/// # Errors
+/// If it does not build.
+pub fn loader() -> Result<Image> {
+    keep(&build(&["loader"], &[])?.join("loader"), &project::target().join("loader"), "loader")
+}
+
 /// The build id of an ELF file, in hexadecimal.
 ///
 /// # Errors

@@ -4,18 +4,19 @@ mod demonstration;
 mod linux;
 
 use std::io::{self, IsTerminal};
-use std::path::Path;
 use std::process::ExitStatus;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::cli::{FipArgs, Normal, RunArgs};
-use crate::console::{Line, Screen};
-use crate::fip::{self, Bl33, Variant};
-use crate::platform::Platform;
+use crate::console::{Console, Line, Screen};
+use crate::fip::{self, Bl33, Firmware, Variant};
+use crate::model::Model;
+use crate::platform::{Platform, Start};
+use crate::project;
 use crate::qemu::{Event, Machine};
-use crate::{image, project};
 use demonstration::Demonstration;
 
 /// No guest of ours takes so long, on the slowest of machines.
@@ -35,27 +36,49 @@ pub enum End {
 /// # Errors
 /// If something does not build, or not all happened that was to be seen.
 pub fn run(args: &RunArgs) -> Result<()> {
+    if matches!(args.fip.platform.description().start, Start::Model { .. }) {
+        return on_model(args);
+    }
     match (args.normal, &args.fip.bl33) {
         (_, Some(image)) => free(args, Bl33::Image(image.clone())),
         (Normal::Tests, None) => {
-            let image = image::normal(args.fip.platform)?;
             let (options, variant) = of_tests(&args.fip);
-            let firmware = fip::build(&options, &Bl33::Image(image.bin), variant)?;
+            let firmware = fip::build(&options, &Bl33::Tests, variant)?;
             let demonstration = Demonstration::of_tests(&firmware.partitions);
-            judged(args, machine(args, &firmware.flash), demonstration)
+            judged(args, machine(args, &firmware), demonstration)
         }
         (Normal::Linux, None) if is_interactive() || args.initrd.is_some() => free(args, Bl33::Kernel),
         (Normal::Linux, None) => {
             let firmware = fip::build(&args.fip, &Bl33::Kernel, Variant::default())?;
-            let machine = linux::load(machine(args, &firmware.flash), args, false)?;
+            let machine = linux::load(machine(args, &firmware), &firmware, args, false)?;
             judged(args, machine, Demonstration::of_linux(&firmware.partitions))
         }
     }
 }
 
+/// Runs Arm's model, with the test image unless the user brings another: a kernel is not prepared for it.
+fn on_model(args: &RunArgs) -> Result<()> {
+    let (options, variant) = of_tests(&args.fip);
+    let bl33 = args.fip.bl33.clone().map_or(Bl33::Tests, Bl33::Image);
+    let firmware = fip::build(&options, &bl33, variant)?;
+    let model = Model::new(args.fip.platform, &firmware.flashes, args.fvp.as_deref())?;
+    let consoles = model.run()?;
+    if args.fip.bl33.is_some() {
+        return Ok(());
+    }
+    let mut demonstration = Demonstration::of_tests(&firmware.partitions);
+    for text in consoles.iter().flat_map(|console| console.lines()) {
+        let line = Line { console: Console::Normal, text: text.trim_end().to_owned() };
+        println!("{}", line.text);
+        demonstration.see(&line);
+    }
+    println!("{}", demonstration.verdict()?);
+    Ok(())
+}
+
 /// The test image is for the partitions of its own manifests, unless the user brings others.
 fn of_tests(args: &FipArgs) -> (FipArgs, Variant<'static>) {
-    if args.layout.is_some() || args.spmc_manifest.is_some() {
+    if args.layout.is_some() || args.spmc_manifest.is_some() || args.bl33.is_some() {
         return (args.clone(), Variant::default());
     }
     let options = FipArgs { tfa: args.tfa.clone(), ..fip::tests(args.platform) };
@@ -65,9 +88,9 @@ fn of_tests(args: &FipArgs) -> (FipArgs, Variant<'static>) {
 /// Runs what a user brings or types at: there is nothing to judge but that QEMU ends well.
 fn free(args: &RunArgs, bl33: Bl33) -> Result<()> {
     let firmware = fip::build(&args.fip, &bl33, Variant::default())?;
-    let mut machine = machine(args, &firmware.flash);
+    let mut machine = machine(args, &firmware);
     if matches!(bl33, Bl33::Kernel) {
-        machine = linux::load(machine, args, true)?;
+        machine = linux::load(machine, &firmware, args, true)?;
     }
     let mut limit = Some(LIMIT);
     if is_interactive() {
@@ -126,8 +149,17 @@ pub fn watch(
     }
 }
 
-fn machine(args: &RunArgs, flash: &Path) -> Machine {
-    let machine = Machine::new(args.fip.platform, flash).smp(args.smp).arguments(&args.qemu);
+fn machine(args: &RunArgs, firmware: &Firmware) -> Machine {
+    let mut machine = Machine::new(args.fip.platform, &firmware.flashes).smp(args.smp).arguments(&args.qemu);
+    if let Some(cpu) = &args.cpu {
+        machine = machine.cpu(cpu);
+    }
+    // PEs that wait for EL3 to let them go do so actively. As threads of the host they would take its processors from
+    // the PE that boots, which Linux waits for some ten thousand times.
+    let host = thread::available_parallelism().map_or(1, usize::from);
+    if args.smp as usize > host && !args.qemu.iter().any(|argument| argument == "-accel") {
+        machine = machine.arguments(["-accel", "tcg,thread=single"]);
+    }
     if args.gdb {
         eprintln!("waiting for a debugger on port 1234; the symbols are in spmc.elf");
         return machine.arguments(["-S", "-gdb", "tcp:127.0.0.1:1234"]);

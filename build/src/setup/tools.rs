@@ -48,6 +48,7 @@ const TOOLS: &[Tool] = &[
         backported: &[],
         good: || runs("dtc", "--version"),
     },
+    Tool { what: "patch", package: "patch", backported: &[], good: || runs("patch", "--version") },
     Tool { what: "make", package: "make", backported: &[], good: || runs("make", "--version") },
     Tool {
         what: "the host's C compiler",

@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::target;
 use crate::cli::FipArgs;
 use crate::fip::Variant;
-use crate::machine::{self, Consoles, Stack};
+use crate::machine::{Consoles, Stack};
 use crate::platform::Platform;
 use crate::project;
 
@@ -68,8 +68,8 @@ fn boot(platform: Platform, number: usize, pair: &Pair) -> Result<Consoles> {
         spmc_manifest: Some(golden.join(pair.spmc)),
         ..FipArgs::default()
     };
-    let stack = Stack::build(&args, Variant { name: &name, features: &[] })?;
-    stack.boot(PES, &["-device", &machine::request(REQUEST)])
+    let stack = Stack::build(&args, Variant { name: &name, ..Variant::default() })?;
+    stack.boot(PES, &["-device", &stack.request(REQUEST)])
 }
 
 /// A partition manifest with another minor version in it.

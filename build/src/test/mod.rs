@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test of the project, on the host and on QEMU, closing with `N passed, N failed`.
 
 mod fuzz;
+mod fvp;
 mod golden;
 mod host;
 pub mod lines;
@@ -28,7 +29,14 @@ pub fn run(args: &TestArgs) -> Result<()> {
         for platform in
             Platform::ALL.iter().filter(|platform| args.platform.is_none_or(|only| only == **platform))
         {
-            target::run(&mut tally, *platform, args.long);
+            match platform {
+                Platform::QemuVirt => {
+                    target::run(&mut tally, *platform, args.long);
+                    target::run_of_virt(&mut tally);
+                }
+                Platform::SbsaRef => target::run(&mut tally, *platform, args.long),
+                Platform::Fvp => fvp::run(&mut tally),
+            }
         }
     }
     if args.long {

@@ -12,7 +12,7 @@ use super::tally::Tally;
 use crate::cli::FipArgs;
 use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
-use crate::platform::Platform;
+use crate::platform::{Cores, Platform};
 use crate::{bench, project, symbolize};
 
 /// Numbers of PEs that the scenarios run on.
@@ -21,7 +21,7 @@ const PES: [u32; 3] = [1, 2, 4];
 /// Runs everything that boots; with `long`, also what takes long.
 pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: scenarios under TF-A"));
-    match Stack::build(&fip::tests(platform), Variant { name: "tests", features: &[] }) {
+    match Stack::build(&fip::tests(platform), Variant { name: "tests", ..Variant::default() }) {
         Ok(stack) => {
             for pes in PES {
                 boot(tally, &stack, pes, &[]);
@@ -43,9 +43,9 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
         Err(error) => tally.broken(&format!("{platform}: the stack builds"), &error),
     }
     tally.part(&format!("{platform}: memory transactions"));
-    match Stack::build(&fip::memory(platform), Variant { name: "memory", features: &[] }) {
+    match Stack::build(&fip::of_tests(platform, "memory"), Variant { name: "memory", ..Variant::default() }) {
         Ok(stack) => {
-            let request = machine::request(MEMORY | u64::from(u32::MAX));
+            let request = stack.request(MEMORY | u64::from(u32::MAX));
             let consoles = PES.map(|pes| boot(tally, &stack, pes, &["-device", &request]));
             tally.run("the trampoline is one page and all that S-EL0 sees of the SPMC", || {
                 let console = consoles[0].as_ref().context("the machine did not run")?;
@@ -55,10 +55,54 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
     }
-    tally.part(&format!("{platform}: manifests of others"));
-    golden::run(tally, platform);
+    for cores in platform.description().cores {
+        tally.part(&format!("{platform}: PEs {}", cores.name));
+        other_cores(tally, platform, cores);
+    }
     tally.part(&format!("{platform}: the crash path"));
     tally.run("a crash on each PE is reported and ends the machine", || crash(platform));
+    tally.part(&format!("{platform}: Linux"));
+    tally.run("Linux finds exactly the partitions of the manifests", || {
+        machine::linux(platform, &[]).map(drop)
+    });
+    tally.run("Linux is told once of a partition that needs a PE, and asks until it knows all", || {
+        told(platform)
+    });
+}
+
+/// All scenarios that leave a working machine behind, on PEs of another kind.
+fn other_cores(tally: &mut Tally, platform: Platform, cores: &'static Cores) {
+    const PES: u32 = 2;
+    let all = MEMORY | u64::from(u32::MAX);
+    for (stack, args, request) in
+        [("tests", fip::tests(platform), None), ("memory", fip::of_tests(platform, "memory"), Some(all))]
+    {
+        let name = if cores.tfa.is_empty() {
+            stack.to_owned()
+        } else {
+            format!("{stack}-{}", cores.name.replace(' ', "-"))
+        };
+        let prefix = format!("{}, ", cores.name);
+        match Stack::build(&args, Variant { name: &name, tfa: cores.tfa, ..Variant::default() }) {
+            Ok(stack) => {
+                let stack = stack.on(cores);
+                let request = request.map(|request| stack.request(request));
+                let arguments: Vec<_> = request.iter().flat_map(|request| ["-device", request]).collect();
+                match stack.boot(PES, &arguments) {
+                    Ok(console) => report_as(tally, &console, PES, &prefix),
+                    Err(error) => tally.broken(&format!("{prefix}QEMU runs"), &error),
+                }
+            }
+            Err(error) => tally.broken(&format!("{prefix}the stack builds"), &error),
+        }
+    }
+}
+
+/// What was measured or written for QEMU virt: the instructions of each call, and manifests of others with its addresses.
+pub fn run_of_virt(tally: &mut Tally) {
+    let platform = Platform::QemuVirt;
+    tally.part(&format!("{platform}: manifests of others"));
+    golden::run(tally, platform);
     tally.part(&format!("{platform}: instructions"));
     if tally.wants("bench") {
         match bench::guard(platform) {
@@ -70,19 +114,12 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
             Err(error) => tally.broken("bench", &error),
         }
     }
-    tally.part(&format!("{platform}: Linux"));
-    tally.run("Linux finds exactly the partitions of the manifests", || {
-        machine::linux(platform, &[]).map(drop)
-    });
-    tally.run("Linux is told once of a partition that needs a PE, and asks until it knows all", || {
-        told(platform)
-    });
 }
 
 /// Linux with a partition whose timer comes: it takes the schedule receiver interrupt, and what it asks then comes to an
 /// end, since the demonstration does.
 fn told(platform: Platform) -> Result<()> {
-    let folder = project::manifests(platform).join("tests/alarm");
+    let folder = project::root().join("manifests/tests/alarm");
     let (layout, manifest) = (folder.join("sp_layout.json"), folder.join("spmc.dts"));
     let arguments =
         ["--layout".as_ref(), layout.as_os_str(), "--spmc-manifest".as_ref(), manifest.as_os_str()];
@@ -118,7 +155,7 @@ fn soak(tally: &mut Tally, stack: &Stack) {
     /// "LONGSOAK".
     const REQUEST: u64 = 0x4c4f_4e47_534f_414b;
     let pes = PES[PES.len() - 1];
-    match stack.boot_for_long(pes, &["-device", &machine::request(REQUEST)]) {
+    match stack.boot_for_long(pes, &["-device", &stack.request(REQUEST)]) {
         Ok(console) => {
             report(tally, &console, pes);
             console.normal.lines().filter(|line| line.contains(" | ")).for_each(|row| println!("{row}"));
@@ -136,7 +173,7 @@ const MEMORY: u64 = 0x4d45_4d4f << 32;
 fn alone(tally: &mut Tally, stack: &Stack, request: u64) {
     let (mut number, mut count) = (0, 1);
     while number < count {
-        let Some(console) = boot(tally, stack, 2, &["-device", &machine::request(request | number)]) else {
+        let Some(console) = boot(tally, stack, 2, &["-device", &stack.request(request | number)]) else {
             break;
         };
         let named = format!("normal: alone, {number} of ");
@@ -165,16 +202,21 @@ fn boot(tally: &mut Tally, stack: &Stack, pes: u32, arguments: &[&str]) -> Optio
 
 /// Takes over the tests that the image reports.
 pub fn report(tally: &mut Tally, console: &Consoles, pes: u32) {
+    report_as(tally, console, pes, "");
+}
+
+/// As [`report`], with words before each test's name.
+fn report_as(tally: &mut Tally, console: &Consoles, pes: u32, prefix: &str) {
     let mut last = "none";
     for line in console.normal.lines().filter_map(Line::parse) {
         let failure = match line.end {
             End::Failed(why) => Some(why.to_owned()),
             End::Passed | End::Ignored => None,
         };
-        tally.note(&format!("{pes} PEs: {}", line.name), failure);
+        tally.note(&format!("{prefix}{pes} PEs: {}", line.name), failure);
         last = line.name;
     }
-    let whole = format!("{pes} PEs: the image reports and powers off, after {last}");
+    let whole = format!("{prefix}{pes} PEs: the image reports and powers off, after {last}");
     tally.note(&whole, complete(console, pes).err().map(|error| format!("{error:#}")));
 }
 
@@ -193,7 +235,7 @@ fn complete(console: &Consoles, pes: u32) -> Result<()> {
 fn crash(platform: Platform) -> Result<()> {
     let features = &["fail-on-purpose"];
     let args = FipArgs { platform, ..FipArgs::default() };
-    let stack = Stack::build(&args, Variant { name: "", features })?;
+    let stack = Stack::build(&args, Variant { features, ..Variant::default() })?;
     for pe in 0..PES[PES.len() - 1] {
         let console = stack.boot_damaged(pe + 1, |flash| {
             let text = b"fails on purpose: PE 0";
