@@ -5,6 +5,7 @@ use partition::ffa::registers;
 use partition::service::{Request, Vcpu};
 
 use crate::call::{Conduit, Garbage, attempt};
+use crate::place::{foreign, own_memory};
 use crate::verdict::{Verdict, Wanted};
 
 /// Other endpoints: partitions, the SPMC, the SPMD, the Normal world, a high id of VMs, and nobody.
@@ -22,11 +23,6 @@ pub const VM: u64 = 5;
 pub const LOGICAL_AT_EL3: u64 = 0xffc0;
 /// A vCPU that no partition has.
 const NO_VCPU: u64 = 0xff;
-
-/// Memory of echo.
-pub const ECHOS: u64 = 0xe30_0000;
-/// Memory of others: the SPMC's, echo's, a device's (the GIC), the Normal world's, nobody's.
-pub const FOREIGN: [u64; 5] = [0xe10_0000, ECHOS, 0x800_0000, 0x6000_0000, 0xe60_0000];
 
 /// A framework message: bit 31 of w2 (FF-A 1.2, 18.2).
 const FRAMEWORK: u64 = 1 << 31;
@@ -86,12 +82,12 @@ pub fn all(vcpu: &Vcpu, request: &Request) -> Verdict {
         call(registers(FuncId::Success32, []), unknown);
         call(registers(FuncId::Error32, [0, u64::from(i32::from(FfaError::Aborted) as u32)]), unknown);
         // 60 to 61: what is over when initialisation is over.
-        call(registers(FuncId::SecondaryEpRegister64, [0xe38_4000]), denied);
+        call(registers(FuncId::SecondaryEpRegister64, [own_memory(0x4000)]), denied);
         call(registers(FuncId::Version, [0x1_0001]), Wanted::NoVersion);
         // 62 to 72: buffers in foreign memory, and buffers that are not there.
-        for memory in FOREIGN {
-            call(registers(FuncId::RxTxMap64, [memory, 0xe38_8000, 1]), denied);
-            call(registers(FuncId::RxTxMap64, [0xe38_8000, memory, 1]), denied);
+        for memory in foreign() {
+            call(registers(FuncId::RxTxMap64, [memory, own_memory(0x8000), 1]), denied);
+            call(registers(FuncId::RxTxMap64, [own_memory(0x8000), memory, 1]), denied);
         }
         call(registers(FuncId::RxTxUnmap, []), invalid);
         // 73 and 74: the buffers of a VM are the Normal world's.
@@ -178,7 +174,7 @@ pub fn without_request(vcpu: &Vcpu) -> Verdict {
         call(registers(FuncId::MsgWait32, [0, 2]), FfaError::InvalidParameters);
         call(registers(FuncId::Yield32, [0, 0, 0, 1]), FfaError::InvalidParameters);
         call(registers(FuncId::Run32, [ECHO << 16 | u64::from(vcpu.index)]), FfaError::Denied);
-        call(registers(FuncId::SecondaryEpRegister64, [0xe38_4000]), FfaError::Denied);
+        call(registers(FuncId::SecondaryEpRegister64, [own_memory(0x4000)]), FfaError::Denied);
         call(registers(FuncId::Interrupt32, []), FfaError::Denied);
     }
     verdict

@@ -3,17 +3,12 @@
 use arm_ffa::{FfaError, FuncId};
 use partition::memory::{Descriptor, HEADER, Kind, READ, RECEIVER, WRITE};
 
-use crate::forged::{
-    ECHO, ECHOS, FOREIGN, HIGH_VM, LOGICAL_AT_EL3, MAILMAN, NOBODY, NORMAL, PATIENT, SPMC, SPMD, VM,
-};
+use crate::forged::{ECHO, HIGH_VM, LOGICAL_AT_EL3, MAILMAN, NOBODY, NORMAL, PATIENT, SPMC, SPMD, VM};
+use crate::place::{constant, echos, foreign, here, own_memory};
 use crate::series::{BUFFERS, DENIED, INVALID, OTHER, Series, TO, spare};
 
-/// The partition's own memory; another one's begins where it ends.
-const OWN: [u64; 2] = [0xe38_0000, 0xe3c_0000];
-/// Pages that the manifest gives it: of the Normal world's memory, the same that it can only read, and a device's.
-const NON_SECURE: u64 = 0x5000_0000;
-const CONSTANT: u64 = 0x5000_1000;
-pub const DEVICE: u64 = 0x901_0000;
+/// How much memory the partition has; another one's begins where it ends.
+const SIZE: u64 = 0x4_0000;
 
 /// Flag: the memory is zeroed before anybody has it.
 const ZERO: u32 = 1;
@@ -34,8 +29,8 @@ pub fn all(series: &mut Series) {
 fn of_whom(series: &mut Series, kind: Kind) {
     let own = (spare(0), 1);
     let [tx, rx] = BUFFERS.addresses();
-    let [begin, end] = OWN;
-    for memory in FOREIGN.into_iter().chain([tx, rx, 0]) {
+    let (begin, end) = (own_memory(0), own_memory(SIZE));
+    for memory in foreign().into_iter().chain([tx, rx, 0]) {
         series.send(kind, TO, &[(memory, 1)], DENIED);
         series.send(kind, TO, &[(memory, 1), own], DENIED);
         series.send(kind, TO, &[own, (memory, 1)], DENIED);
@@ -44,20 +39,20 @@ fn of_whom(series: &mut Series, kind: Kind) {
         series.send(kind, TO, &[over], DENIED);
     }
     // In two worlds.
-    series.send(kind, TO, &[own, (NON_SECURE, 1)], DENIED);
-    series.send(kind, TO, &[(NON_SECURE, 1), own], DENIED);
+    series.send(kind, TO, &[own, (here().shared(), 1)], DENIED);
+    series.send(kind, TO, &[(here().shared(), 1), own], DENIED);
     if kind == Kind::Donate {
-        series.send(kind, TO, &[(CONSTANT, 1)], DENIED);
+        series.send(kind, TO, &[(constant(), 1)], DENIED);
     } else {
         for receivers in [&[(TO, WRITE)][..], &[(TO, READ), (OTHER, WRITE)]] {
-            let ranges = [(CONSTANT, 1)];
+            let ranges = [(constant(), 1)];
             let descriptor = series.sound(kind, receivers, &ranges);
             series.describe(kind.function(), &descriptor, &[], DENIED);
         }
     }
     for sender in [ECHO, PATIENT, MAILMAN, SPMC, SPMD, NORMAL, VM, NOBODY] {
         let receivers = [(OTHER, kind.permissions())];
-        for memory in [spare(0), ECHOS] {
+        for memory in [spare(0), echos()] {
             let ranges = [(memory, 1)];
             let mut descriptor = series.sound(kind, &receivers, &ranges);
             descriptor.sender = sender as u16;
@@ -152,15 +147,16 @@ fn how(series: &mut Series, kind: Kind) {
 
 /// A device is lent as it is, to one partition; memory that can only be read is zeroed by nobody.
 fn devices(series: &mut Series) {
-    let (to, ranges) = (TO, [(DEVICE, 1)]);
+    let device = here().clock;
+    let (to, ranges) = (TO, [(device, 1)]);
     for kind in [Kind::Share, Kind::Donate] {
         series.send(kind, to, &ranges, DENIED);
     }
-    series.send(Kind::Lend, to, &[(DEVICE, 1), (spare(0), 1)], DENIED);
-    series.send(Kind::Lend, to, &[(spare(0), 1), (DEVICE, 1)], DENIED);
+    series.send(Kind::Lend, to, &[(device, 1), (spare(0), 1)], DENIED);
+    series.send(Kind::Lend, to, &[(spare(0), 1), (device, 1)], DENIED);
     let several = [(to, WRITE), (OTHER, WRITE)];
     series.describe(FuncId::MemLend32, &series.sound(Kind::Lend, &several, &ranges), &[], DENIED);
-    for (memory, permissions) in [(DEVICE, WRITE), (CONSTANT, READ)] {
+    for (memory, permissions) in [(device, WRITE), (constant(), READ)] {
         let (receivers, ranges) = ([(to, permissions)], [(memory, 1)]);
         let sound = series.sound(Kind::Lend, &receivers, &ranges);
         series.describe(FuncId::MemLend32, &sound, &[(4, ZERO)], DENIED);

@@ -10,6 +10,7 @@ mod lend;
 mod mail;
 mod malformed;
 mod owned;
+mod place;
 mod series;
 mod sweep;
 mod system;

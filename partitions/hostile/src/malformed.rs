@@ -3,8 +3,7 @@
 use arm_ffa::{FfaError, FuncId};
 use partition::memory::{COMPOSITE, HEADER, Kind, RANGE, RECEIVER, WRITE};
 
-use crate::forged::FOREIGN;
-use crate::lend::DEVICE;
+use crate::place::{foreign, here};
 use crate::series::{BUFFERS, DENIED, INVALID, SPARE, Series, TO, spare};
 
 /// The first address that there is not.
@@ -138,7 +137,7 @@ fn places(series: &mut Series) {
     series.sound(Kind::Lend, &receivers, &ranges).write(|at, word| SPARE.set_word(at, word));
     for function in [FuncId::MemLend32, FuncId::MemLend64, FuncId::MemRetrieveReq32, FuncId::MemRetrieveReq64]
     {
-        for memory in FOREIGN.into_iter().chain([tx, rx, 0, DEVICE]) {
+        for memory in foreign().into_iter().chain([tx, rx, 0, here().clock]) {
             series.call(function, [END, END, memory, 1], DENIED);
         }
         series.call(function, [END, END, spare(0), u64::from(u32::MAX)], DENIED);

@@ -5,7 +5,8 @@ use partition::ffa;
 use partition::memory::{self, HEADER, Kind, READ, RECEIVER, WRITE, halves};
 
 use crate::borrow::{not_retrieved, not_sent};
-use crate::forged::{ECHO, ECHOS, NOBODY};
+use crate::forged::{ECHO, NOBODY};
+use crate::place::echos;
 use crate::series::{BUFFERS, DENIED, INVALID, SPARE, Series, TO, spare};
 
 /// Bytes of a descriptor of two ranges, and of one of them.
@@ -87,7 +88,7 @@ fn half(series: &mut Series) {
     not_sent(series, handle);
     // A fragment that is refused ends the transaction.
     for (range, length, code) in [
-        ((ECHOS, 1), all, DENIED),
+        ((echos(), 1), all, DENIED),
         ((spare(0), 1), all, DENIED),
         ((spare(2), 2), all, INVALID),
         ((spare(2), 0), all, INVALID),

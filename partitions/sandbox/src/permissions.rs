@@ -4,7 +4,9 @@ use core::arch::asm;
 use core::cell::UnsafeCell;
 
 use arm_ffa::FfaError;
+use machines::Machine;
 use partition::ffa::{EXECUTE, READ_ONLY, READ_WRITE, mem_perm_get, mem_perm_set};
+use partition::image;
 
 use crate::BUFFERS;
 
@@ -15,13 +17,10 @@ const PAGES: usize = 4;
 const CODE: [u32; 2] = [0xd280_0540, 0xd65f_03c0];
 const CODE_GIVES: u64 = 42;
 
-/// A region of the manifest, in the image's memory, that may be read and written; one of the Normal world's memory that
-/// may be read; and a device's.
-const SCRATCH: u64 = 0xe3f_8000;
-const NORMAL: u64 = 0x7fe0_0000;
-const DEVICE: u64 = 0x901_0000;
 /// What is not the partition's: the SPMC's memory, another partition's, a device's (the GIC).
-const FOREIGN: [u64; 3] = [0xe10_0000, 0xe40_0000, 0x800_0000];
+fn foreign(here: &Machine) -> [u64; 3] {
+    [here.spmc, here.partition(0x10_0000), here.distributor]
+}
 
 #[repr(C, align(4096))]
 struct Pages(UnsafeCell<[[u64; PAGE as usize / 8]; PAGES]>);
@@ -58,9 +57,10 @@ impl Verdict {
 pub fn all() -> Verdict {
     let mut verdict = Verdict::default();
     let area = AREA.0.get() as u64;
+    let here = Machine::holding(image::load_address()).expect("the load address is that of a machine");
     changes(&mut verdict, area);
-    refusals(&mut verdict, area);
-    regions(&mut verdict);
+    refusals(&mut verdict, here, area);
+    given(&mut verdict, here);
     verdict
 }
 
@@ -83,7 +83,7 @@ fn changes(verdict: &mut Verdict, area: u64) {
 }
 
 /// 13 and more: what is refused, and changes nothing.
-fn refusals(verdict: &mut Verdict, area: u64) {
+fn refusals(verdict: &mut Verdict, here: &Machine, area: u64) {
     let invalid = Err(FfaError::InvalidParameters);
     // Nothing is writable and executable; there is no other permission, and no memory without one.
     for permissions in [0, 1, 2, 4, 6, 8, READ_ONLY | 8, 0xffff_ffff] {
@@ -94,7 +94,7 @@ fn refusals(verdict: &mut Verdict, area: u64) {
     verdict.judge(mem_perm_set(area, 0xffff_ffff, READ_ONLY) == invalid);
     verdict.judge(mem_perm_set(0xffff_ffff_ffff_f000, 1, READ_ONLY) == invalid);
     verdict.judge(mem_perm_get(area + 8, 0) == Err(FfaError::InvalidParameters));
-    for foreign in FOREIGN {
+    for foreign in foreign(here) {
         verdict.judge(mem_perm_set(foreign, 1, READ_ONLY) == invalid);
         verdict.judge(mem_perm_get(foreign, 0) == Err(FfaError::InvalidParameters));
     }
@@ -107,19 +107,21 @@ fn refusals(verdict: &mut Verdict, area: u64) {
     verdict.judge(mem_perm_get(area, 3) == Ok((READ_WRITE, 3)));
 }
 
-/// What its manifest gives it, with the permissions that stand there.
-fn regions(verdict: &mut Verdict) {
-    verdict.judge(mem_perm_get(SCRATCH, 3) == Ok((READ_WRITE, 3)));
-    store(SCRATCH + PAGE, 9);
-    verdict.judge(load(SCRATCH + PAGE) == 9);
-    verdict.judge(mem_perm_get(NORMAL, 0) == Ok((READ_ONLY, 0)));
-    verdict.judge(mem_perm_set(NORMAL, 1, READ_WRITE) == Err(FfaError::Denied));
-    verdict.judge(mem_perm_set(NORMAL, 1, EXECUTE) == Err(FfaError::Denied));
-    load(NORMAL);
-    verdict.judge(mem_perm_get(DEVICE, 0) == Ok((READ_ONLY, 0)));
-    verdict.judge(mem_perm_set(DEVICE, 1, EXECUTE) == Err(FfaError::InvalidParameters));
+/// What its manifest gives it, with the permissions that stand there: a region in the image's memory that may be read
+/// and written; one of the Normal world's memory that may be read; and a device's.
+fn given(verdict: &mut Verdict, here: &Machine) {
+    let (scratch, normal, device) = (here.partition(0xf_8000), here.given(), here.clock);
+    verdict.judge(mem_perm_get(scratch, 3) == Ok((READ_WRITE, 3)));
+    store(scratch + PAGE, 9);
+    verdict.judge(load(scratch + PAGE) == 9);
+    verdict.judge(mem_perm_get(normal, 0) == Ok((READ_ONLY, 0)));
+    verdict.judge(mem_perm_set(normal, 1, READ_WRITE) == Err(FfaError::Denied));
+    verdict.judge(mem_perm_set(normal, 1, EXECUTE) == Err(FfaError::Denied));
+    load(normal);
+    verdict.judge(mem_perm_get(device, 0) == Ok((READ_ONLY, 0)));
+    verdict.judge(mem_perm_set(device, 1, EXECUTE) == Err(FfaError::InvalidParameters));
     // A clock that shows the seconds since 1970.
-    verdict.judge(load(DEVICE) as u32 != 0);
+    verdict.judge(load(device) as u32 != 0);
 }
 
 fn load(address: u64) -> u64 {

@@ -1,9 +1,9 @@
 //! From the first instruction to the service: stacks, stage 1, vectors, registration, and the end of a broken vCPU.
 //!
-//! Stage 1 is turned on with a constant table that maps every address to itself as Normal write-back memory: atomics
+//! Stage 1 is turned on with tables that map every address to itself as Normal write-back memory: atomics
 //! and caches work as Rust code expects, and stage 2 decides what is really there, devices included (the stricter
-//! attribute of the two stages holds; Arm ARM, D8.6). Memory needs no set-up at run time, and no relocation runs
-//! with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the Normal world's memory.
+//! attribute of the two stages holds; Arm ARM, D8.6). The tables are constant but for where they lie, and no
+//! relocation runs with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the Normal world's memory.
 //!
 //! An image for S-EL0, of which the build script says so to the linker, has neither: the SPMC maps its memory, and the
 //! image says what it writes.
@@ -17,7 +17,7 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::boot::BootInformation;
 use crate::service::{self, Service, Vcpu};
-use crate::{console, ffa, println};
+use crate::{console, ffa, memory, println};
 
 /// The most vCPUs that an image has stacks for.
 pub const MAX_VCPUS: usize = 8;
@@ -32,32 +32,46 @@ unsafe impl Sync for Stacks {}
 
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; 1 << STACK_SHIFT]; MAX_VCPUS]));
 
-/// Level-1 table of a 39-bit address space: 512 blocks of 1 GB.
+/// A translation table.
 #[repr(C, align(4096))]
-struct Table([u64; 512]);
+struct Table(UnsafeCell<[u64; 512]>);
 
-static TABLE: Table = identity();
+// SAFETY: the entry of the primary vCPU writes the table of level 0 before translation is on; nobody writes the others.
+unsafe impl Sync for Table {}
 
-const fn identity() -> Table {
+/// Level 0: the entry has it lead to the next three. Their places are those of [`NORMAL`](crate::memory::NORMAL).
+// Not with what the entry zeroes, when translation is on.
+#[unsafe(link_section = ".data")]
+static ROOT: Table = Table(UnsafeCell::new([0; 512]));
+/// Level 1: secure memory and devices in the first 512 GB.
+static SECURE: Table = blocks(0, false);
+/// Level 1: the Normal world's memory there.
+static NORMAL_LOW: Table = blocks(0, true);
+/// Level 1: the Normal world's memory from 1 TB on.
+static NORMAL_HIGH: Table = blocks(1024, true);
+
+/// Blocks of 1 GB from one on.
+const fn blocks(from: u64, normal: bool) -> Table {
     /// Block descriptor: valid, AttrIndx 0, read-write at EL1 only, inner shareable, access flag.
     const BLOCK: u64 = 1 | (3 << 8) | (1 << 10);
     /// NS: what it leads to is a non-secure address.
     const NON_SECURE: u64 = 1 << 5;
+    let world = if normal { NON_SECURE } else { 0 };
     let mut blocks = [0; 512];
-    let mut gigabyte = 0;
-    while gigabyte < 512 {
-        let half = blocks.len() / 2;
-        let world = if gigabyte < half { 0 } else { NON_SECURE };
-        blocks[gigabyte] = (((gigabyte % half) as u64) << 30) | BLOCK | world;
-        gigabyte += 1;
+    let mut index = 0;
+    while index < 512 {
+        blocks[index] = ((from + index as u64) << 30) | BLOCK | world;
+        index += 1;
     }
-    Table(blocks)
+    Table(UnsafeCell::new(blocks))
 }
 
+/// log2 of what an entry of level 0 covers.
+const LEVEL_0_SHIFT: u32 = 39;
 /// MAIR_EL1: attribute 0 is Normal, write-back, read and write allocate.
 const MAIR: u64 = 0xff;
-/// TCR_EL1: 39 bits (T0SZ 25), write-back inner-shareable walks, 4 KB granule, nothing above (EPD1).
-const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23);
+/// TCR_EL1: 48 bits (T0SZ 16), write-back inner-shareable walks, 4 KB granule, nothing above (EPD1).
+const TCR: u64 = 16 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23);
 /// SCTLR_EL1: M, C, SA, I and the bits that are RES1 without later extensions.
 const SCTLR: u64 = 0x30d0_180d;
 
@@ -68,7 +82,12 @@ global_asm!(
     stack_shift = const STACK_SHIFT,
     stacks = sym STACKS,
     interrupt = sym interrupt,
-    table = sym TABLE,
+    root = sym ROOT,
+    secure = sym SECURE,
+    normal_low = sym NORMAL_LOW,
+    normal_high = sym NORMAL_HIGH,
+    normal_at = const memory::NORMAL >> LEVEL_0_SHIFT << 3,
+    normal_high_at = const (memory::NORMAL + (1 << 40)) >> LEVEL_0_SHIFT << 3,
     mair = const MAIR,
     tcr = const TCR,
     sctlr = const SCTLR,
@@ -81,12 +100,18 @@ global_asm!(
 );
 
 unsafe extern "C" {
+    fn _start();
     fn partition_secondary_entry();
 }
 
 unsafe extern "Rust" {
     /// What [`entry!`](crate::entry!) makes for the service's interrupts.
     safe fn partition_interrupt(vcpu: &Vcpu);
+}
+
+/// The address of the image's first byte.
+pub fn load_address() -> u64 {
+    _start as *const () as u64
 }
 
 /// This partition's endpoint id, once it is known.

@@ -6,7 +6,7 @@ use crate::buffers::Buffers;
 use crate::ffa::{self, Registers};
 
 /// Memory of the Normal world is at its own address above this one.
-pub const NORMAL: u64 = 1 << 38;
+pub const NORMAL: u64 = 1 << 47;
 
 /// Permissions: data, read-only.
 pub const READ: u8 = 1;

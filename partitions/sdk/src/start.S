@@ -17,6 +17,7 @@ _start:
 	cbnz	w5, start_at_el0
 	cbnz	x4, partition_secondary_entry
 	mov	x19, x0
+	bl	tables
 	bl	translation_on
 
 start:
@@ -102,10 +103,24 @@ stack_of:
 	mov	sp, x0
 	ret
 
-/* Turns on stage 1 with the constant table, caches, FP and SIMD, and sets the vectors. */
+/* Writes the table of level 0. */
+tables:
+	adrp	x0, {root}
+	adrp	x1, {secure}
+	orr	x1, x1, #3		/* A table */
+	str	x1, [x0]
+	adrp	x1, {normal_low}
+	orr	x1, x1, #3
+	str	x1, [x0, #{normal_at}]
+	adrp	x1, {normal_high}
+	orr	x1, x1, #3
+	str	x1, [x0, #{normal_high_at}]
+	dsb	sy
+	ret
+
+/* Turns on stage 1, caches, FP and SIMD, and sets the vectors. */
 translation_on:
-	adrp	x0, {table}
-	add	x0, x0, :lo12:{table}
+	adrp	x0, {root}
 	msr	ttbr0_el1, x0
 	mov	x0, #{mair}
 	msr	mair_el1, x0

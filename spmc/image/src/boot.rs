@@ -31,9 +31,11 @@ use crate::{console, heap, layout, secondary, simd, sysregs, traps};
 
 /// The largest SPMC manifest that is read.
 const MANIFEST_LIMIT: u64 = 64 << 10;
-/// Heap that is kept for what the manager builds at boot beside memory transactions: a base, and for each partition.
-const HEAP_BASE: usize = 128 << 10;
-const HEAP_PER_PARTITION: usize = 8 << 10;
+/// Heap that is kept for what the manager builds at boot beside memory transactions: a base, for each partition, and for
+/// each vCPU beside its context.
+const HEAP_BASE: usize = 96 << 10;
+const HEAP_PER_PARTITION: usize = 4 << 10;
+const HEAP_PER_VCPU: usize = 1 << 10;
 
 /// What all PEs share after boot.
 pub struct Shared {
@@ -57,7 +59,7 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
     console::start(platform);
     log::info!("{} for {}, build {BuildId}, loaded at {load:#x}", env!("CARGO_PKG_VERSION"), platform.name);
     let features = Features::read();
-    let window = load..load + layout::OWN_LIMIT;
+    let window = load..load + platform.own_limit;
     // SAFETY: the boot tables and the final ones map the memory behind the image; TF-A loads nothing else there.
     unsafe {
         heap::open(layout::virtual_address(layout::image_end_address()), layout::virtual_address(window.end));
@@ -121,7 +123,7 @@ fn map_own(platform: &Platform, manifest: u64) -> Tables {
     tables.map_own(layout::text(), Use::Text);
     layout::read_only().into_iter().for_each(|range| tables.map_own(range, Use::ReadOnly));
     layout::writable().into_iter().for_each(|range| tables.map_own(range, Use::Data));
-    tables.map_own(layout::image_end_address()..load + layout::OWN_LIMIT, Use::Data);
+    tables.map_own(layout::image_end_address()..load + platform.own_limit, Use::Data);
     layout::guards().into_iter().for_each(|range| tables.map_own(range, Use::Guard));
     let mut devices = Vec::from([platform.own_uart, platform.distributor]);
     if platform.shared_uart != platform.own_uart {
@@ -169,7 +171,10 @@ fn build(
 ) -> (Spmc, Contexts) {
     let quotas = manifest.vms.iter().map(|vm| vm.quota).chain([manifest.normal_quota]);
     let transactions: usize = quotas.map(Transactions::footprint).sum();
-    let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len() + transactions;
+    let pes = manifest.cpus.len();
+    let vcpus: usize = manifest.vms.iter().map(|vm| usize::from(vm.vcpus).min(pes)).sum();
+    let of_vcpus = (HEAP_PER_VCPU + size_of::<Context>()) * vcpus;
+    let reserve = HEAP_BASE + HEAP_PER_PARTITION * manifest.vms.len() + of_vcpus + transactions;
     let pages = heap::left().saturating_sub(reserve) / 4096;
     assert!(pages > 0, "no memory for translation tables");
     let frames = heap::take_pages_from_top(pages);

@@ -43,7 +43,18 @@ pub fn seal() {
     HEAP.end.store(0, Ordering::Relaxed);
 }
 
-/// Takes `pages` zeroed pages from the high end.
+/// Takes a zeroed page from the low end: before the manifest is read, nobody knows where the high end is.
+#[must_use]
+pub fn take_page() -> usize {
+    let start = HEAP.next.load(Ordering::Relaxed).next_multiple_of(4096);
+    assert!(start + 4096 <= HEAP.end.load(Ordering::Relaxed), "no memory for a page");
+    HEAP.next.store(start + 4096, Ordering::Relaxed);
+    // SAFETY: the page is in the range given to `open`, and `next` has moved past it.
+    unsafe { zero(start, 4096) };
+    start
+}
+
+/// Takes `pages` zeroed pages from the high end, once [`limit`] has moved it to where it stays.
 #[must_use]
 pub fn take_pages_from_top(pages: usize) -> usize {
     let size = pages * 4096;

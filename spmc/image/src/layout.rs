@@ -3,8 +3,8 @@
 
 use core::ops::Range;
 
-/// The SPMC's memory: at most this much from the load address on.
-pub const OWN_LIMIT: u64 = 2 << 20;
+/// The SPMC's memory: on no platform more than this from the load address on.
+pub const OWN_LIMIT: u64 = 4 << 20;
 
 /// The bits that make a virtual address of a physical one.
 const UPPER_HALF: u64 = 0xffff_0000_0000_0000;

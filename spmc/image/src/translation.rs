@@ -59,7 +59,7 @@ struct Frames;
 
 impl Translation<El1Attributes> for Frames {
     fn allocate_table(&mut self) -> (NonNull<PageTable<El1Attributes>>, PhysicalAddress) {
-        let frame = heap::take_pages_from_top(1);
+        let frame = heap::take_page();
         let table =
             NonNull::new(core::ptr::with_exposed_provenance_mut(frame)).expect("a page of the upper half");
         (table, PhysicalAddress(layout::physical(frame) as usize))
@@ -88,7 +88,7 @@ impl Tables {
     #[must_use]
     pub fn new() -> Self {
         let upper = || RootTable::with_va_range(Frames, 0, El2And0, VaRange::Upper);
-        let (root, mut trampoline) = (upper(), upper());
+        let (mut trampoline, root) = (upper(), upper());
         let below = trampoline.to_physical().0 + size_of::<PageTable<El1Attributes>>();
         assert_eq!(below, root.to_physical().0, "trampoline.S finds one by the other");
         map(&mut trampoline, layout::trampoline(), Use::Text, Constraints::NO_BLOCK_MAPPINGS);

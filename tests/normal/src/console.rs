@@ -1,4 +1,4 @@
-//! Lines on UART0, which TF-A has set up and which all worlds share.
+//! Lines on the first UART, which TF-A has set up and which all worlds share.
 
 use core::fmt::{self, Write};
 use core::ptr::NonNull;
@@ -6,15 +6,14 @@ use core::ptr::NonNull;
 use arm_pl011_uart::{PL011Registers, Uart, UniqueMmioPointer};
 use spin::mutex::SpinMutex;
 
-/// QEMU virt's first PL011.
-const UART0: usize = 0x900_0000;
+use crate::machine;
 
 static BUSY: SpinMutex<()> = SpinMutex::new(());
 
 /// What [`println!`](crate::println) calls.
 pub fn line(text: fmt::Arguments<'_>) {
     let _alone = BUSY.lock();
-    let registers = NonNull::new(UART0 as *mut PL011Registers).expect("not null");
+    let registers = NonNull::new(machine::here().uart as *mut PL011Registers).expect("not null");
     // SAFETY: a PL011 is there, mapped as device memory; the lock keeps other PEs off.
     let mut uart = Uart::new(unsafe { UniqueMmioPointer::new(registers) });
     // Writing to this UART cannot fail.

@@ -4,95 +4,95 @@ use arm_ffa::{FfaError, FuncId};
 
 use crate::ffa::{self, Registers};
 use crate::outcome::{Failure, Outcome, expect};
-use crate::{gic, pe};
+use crate::{gic, machine, pe};
 
 /// The multi-context partition.
 pub const ECHO: Partition = Partition {
     id: 0x8001,
     uuid: [0x604e_3b8a_2e1c_7f5d, 0x419d_7e6a_2f3c_1d9b],
-    contexts: 4,
+    on_each_pe: true,
     properties: 0x301,
-    memory: 0xe30_0000,
+    place: 0,
 };
 /// The single-context partition, which forwards.
 pub const RELAY: Partition = Partition {
     id: 0x8002,
     uuid: [0x854d_c927_f6e4_a0b3, 0xb8a6_f7d1_c490_128e],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x301,
-    memory: 0xe34_0000,
+    place: 0x4_0000,
 };
 /// The partition that tries what is forbidden.
 pub const HOSTILE: Partition = Partition {
     id: 0x8003,
     uuid: [0x7f4a_73f4_ce1e_d55d, 0x86f0_2dfd_f927_109f],
-    contexts: 4,
+    on_each_pe: true,
     properties: 0x30d,
-    memory: 0xe38_0000,
+    place: 0x8_0000,
 };
 /// The partition that speaks FF-A 1.1, is told of VMs, and lets interrupts of the Normal world wait.
 pub const PATIENT: Partition = Partition {
     id: 0x8004,
     uuid: [0xd342_4db9_deed_95af, 0x920b_970a_bd1c_87bf],
-    contexts: 4,
+    on_each_pe: true,
     properties: 0x1c1,
-    memory: 0xe3c_0000,
+    place: 0xc_0000,
 };
 /// The multi-context partition that sends messages back.
 pub const MAILMAN: Partition = Partition {
     id: 0x8005,
     uuid: [0x7c45_857d_1618_cbb1, 0x170e_d022_142a_329f],
-    contexts: 4,
+    on_each_pe: true,
     properties: 0x30d,
-    memory: 0xe40_0000,
+    place: 0x10_0000,
 };
 /// As `mailman`, with one context; it is told when a receiver has room again.
 pub const COURIER: Partition = Partition {
     id: 0x8006,
     uuid: [0x5b41_d9d8_0ffb_b75b, 0xdb04_e58c_0b46_2587],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x30d,
-    memory: 0xe48_0000,
+    place: 0x18_0000,
 };
 /// As `mailman`, with one context; the scheduler is told of its interrupts.
 pub const PORTER: Partition = Partition {
     id: 0x8007,
     uuid: [0x6240_fbaa_e402_9cce, 0x9059_a0ec_aabb_ff97],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x30d,
-    memory: 0xe50_0000,
+    place: 0x20_0000,
 };
 /// The partition that the timer drives.
 pub const TICKER: Partition = Partition {
     id: 0x8008,
     uuid: [0x3d41_d54c_2f54_8305, 0xa9e5_3bc6_3834_6e8c],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x301,
-    memory: 0xe58_0000,
+    place: 0x28_0000,
 };
 /// Where the manifests are those for memory transactions: the partition that borrows.
 pub const BORROWER: Partition = Partition {
     id: 0x8001,
     uuid: [0x49e2_a716_5f0c_8d3b, 0x2760_f5a3_8bd4_c19e],
-    contexts: 4,
+    on_each_pe: true,
     properties: 0x301,
-    memory: 0xe40_0000,
+    place: 0x10_0000,
 };
 /// And the one that lends.
 pub const LENDER: Partition = Partition {
     id: 0x8002,
     uuid: [0x4d05_c8fa_91b7_e264, 0xd819_4b0c_36ae_7f82],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x301,
-    memory: 0xe34_0000,
+    place: 0x4_0000,
 };
 /// And the one at S-EL0.
 pub const SANDBOX: Partition = Partition {
     id: 0x8003,
     uuid: [0x4f82_c605_7b3a_9d14, 0xb25f_6a41_9cd1_07e8],
-    contexts: 1,
+    on_each_pe: false,
     properties: 0x30d,
-    memory: 0xe3c_0000,
+    place: 0xc_0000,
 };
 /// All partitions, in the order of their ids.
 pub const PARTITIONS: [Partition; 8] = [ECHO, RELAY, HOSTILE, PATIENT, MAILMAN, COURIER, PORTER, TICKER];
@@ -103,17 +103,27 @@ pub struct Partition {
     pub id: u64,
     /// UUID: bytes 0-7 and 8-15, lowest byte first.
     pub uuid: [u64; 2],
-    /// Execution contexts.
-    pub contexts: u64,
+    /// Whether it has an execution context for each PE, and not only one.
+    pub on_each_pe: bool,
     /// Properties as the Normal world is to see them (FF-A 1.2, table 6.2): receives direct requests (bit 0) and those
     /// of the second kind (bit 9), indirect messages (bit 2), notifications (bit 3), is told of VMs that come (bit 6)
     /// and go (bit 7), AArch64 (bit 8).
     pub properties: u64,
-    /// Address of its memory.
-    pub memory: u64,
+    /// Where its memory lies, from the first partition's on.
+    pub place: u64,
 }
 
 impl Partition {
+    /// Address of its memory.
+    pub fn memory(&self) -> u64 {
+        machine::here().partition(self.place)
+    }
+
+    /// How many execution contexts it has.
+    pub fn contexts(&self) -> u64 {
+        if self.on_each_pe { machine::here().contexts } else { 1 }
+    }
+
     /// The forms of direct messages that it takes.
     pub fn forms(&self) -> &'static [Form] {
         const DIRECT2: u64 = 1 << 9;
@@ -122,7 +132,7 @@ impl Partition {
 
     /// Its context on this PE, as FFA_RUN names it.
     pub fn here(&self) -> u64 {
-        self.id << 16 | if self.contexts == 1 { 0 } else { pe::index() as u64 }
+        self.id << 16 | if self.on_each_pe { pe::index() as u64 } else { 0 }
     }
 }
 

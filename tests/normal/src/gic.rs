@@ -9,11 +9,8 @@ use arm_gic::gicv3::{GicCpuInterface, GicV3};
 use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
 use spin::mutex::SpinMutex;
 
-use crate::{pe, timer};
+use crate::{machine, pe, timer};
 
-/// QEMU virt's GICv3.
-const DISTRIBUTOR: usize = 0x800_0000;
-const REDISTRIBUTORS: usize = 0x80a_0000;
 /// The EL2 physical timer's interrupt: INTID 26 (Arm BSA).
 const TIMER: IntId = IntId::ppi(10);
 /// The schedule receiver interrupt (FF-A 1.2, 10.4): the SPMC says the same in FFA_FEATURES.
@@ -25,8 +22,9 @@ static SRIS: [AtomicU64; pe::MAX] = [const { AtomicU64::new(0) }; pe::MAX];
 
 /// Sets up the GIC for the Normal world, once.
 pub fn start(pes: usize) {
-    let distributor = NonNull::new(DISTRIBUTOR as *mut Gicd).expect("not null");
-    let redistributors = NonNull::new(REDISTRIBUTORS as *mut GicrSgi).expect("not null");
+    let machine = machine::here();
+    let distributor = NonNull::new(machine.distributor as *mut Gicd).expect("not null");
+    let redistributors = NonNull::new(machine.redistributors as *mut GicrSgi).expect("not null");
     // SAFETY: these are the GIC's registers, mapped as device memory, and no other driver of them exists here.
     let gic = unsafe { GicV3::new(UniqueMmioPointer::new(distributor), redistributors, pes) };
     let mut gic = gic.expect("a GICv3");

@@ -5,6 +5,8 @@ use core::cell::UnsafeCell;
 
 use crate::{gic, pe};
 
+/// Where the image is linked (image.ld).
+const LINKED: u64 = 0x6000_0000;
 /// log2 of the bytes of a stack.
 const STACK_SHIFT: usize = 15;
 
@@ -16,27 +18,40 @@ unsafe impl Sync for Stacks {}
 
 static STACKS: Stacks = Stacks(UnsafeCell::new([[0; 1 << STACK_SHIFT]; pe::MAX]));
 
-/// Level-1 table of a 39-bit address space: 512 blocks of 1 GB.
+/// A translation table. Every address maps to itself.
 #[repr(C, align(4096))]
-struct Table([u64; 512]);
+struct Table(UnsafeCell<[u64; 512]>);
 
-static TABLE: Table = identity();
+// SAFETY: the entry writes the table of level 0 before translation is on; nobody writes the others.
+unsafe impl Sync for Table {}
 
-/// Every address maps to itself: the first gigabyte as device memory (QEMU virt: flash, secure memory and devices),
-/// the others as Normal memory.
-const fn identity() -> Table {
+/// Level 0: the entry has it lead to one of the next three for the first 512 GB, and to `HIGH` from 1 TB on.
+// Not with what the entry zeroes, when translation is on.
+#[unsafe(link_section = ".data")]
+static ROOT: Table = Table(UnsafeCell::new([0; 512]));
+/// Level 1 for machines with their devices in the first gigabyte, and the image in the second.
+static LOW: Table = blocks(0, 1);
+/// Level 1 for machines with their devices in the first two, and the image in the third.
+static LOW_ABOVE_DEVICES: Table = blocks(0, 2);
+/// Level 1 for the devices of machines with their memory from 1 TB on.
+static DEVICES: Table = blocks(0, 512);
+/// Level 1 for that memory.
+static HIGH: Table = blocks(1024, 0);
+
+/// Blocks of 1 GB from one on, of which the first ones are device memory and the others Normal memory.
+const fn blocks(from: u64, devices: usize) -> Table {
     /// Block descriptor: valid, AP[1] (RES1), inner shareable, access flag.
     const BLOCK: u64 = 1 | (1 << 6) | (3 << 8) | (1 << 10);
     /// AttrIndx 1, never executable.
     const DEVICE: u64 = (1 << 2) | (1 << 54);
     let mut blocks = [0; 512];
-    let mut gigabyte = 0;
-    while gigabyte < 512 {
-        let attributes = if gigabyte == 0 { BLOCK | DEVICE } else { BLOCK };
-        blocks[gigabyte] = ((gigabyte as u64) << 30) | attributes;
-        gigabyte += 1;
+    let mut index = 0;
+    while index < 512 {
+        let attributes = if index < devices { BLOCK | DEVICE } else { BLOCK };
+        blocks[index] = ((from + index as u64) << 30) | attributes;
+        index += 1;
     }
-    Table(blocks)
+    Table(UnsafeCell::new(blocks))
 }
 
 /// HCR_EL2: physical interrupts and SErrors come to EL2, EL1 is AArch64, no traps of PAuth and MTE.
@@ -45,8 +60,8 @@ const HCR: u64 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 31) | (1 << 40) | (1 << 
 const CPTR: u64 = 0x22ff;
 /// MAIR_EL2: attribute 0 is Normal write-back, 1 is Device-nGnRnE.
 const MAIR: u64 = 0xff;
-/// TCR_EL2: 39 bits (T0SZ 25), write-back inner-shareable walks, 4 KB granule, RES1 bits.
-const TCR: u64 = 25 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | (1 << 31);
+/// TCR_EL2: 48 bits (T0SZ 16), write-back inner-shareable walks, 4 KB granule, RES1 bits.
+const TCR: u64 = 16 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | (1 << 31);
 /// SCTLR_EL2: M, C, SA, I and its RES1 bits.
 const SCTLR: u64 = 0x30c5_183d;
 
@@ -58,7 +73,12 @@ global_asm!(
     exception = sym exception,
     stacks = sym STACKS,
     stack_shift = const STACK_SHIFT,
-    table = sym TABLE,
+    linked = const LINKED,
+    root = sym ROOT,
+    low = sym LOW,
+    low_above_devices = sym LOW_ABOVE_DEVICES,
+    devices = sym DEVICES,
+    high = sym HIGH,
     hcr = const HCR,
     cptr = const CPTR,
     mair = const MAIR,
@@ -67,9 +87,15 @@ global_asm!(
 );
 
 unsafe extern "C" {
+    fn _start();
     fn secondary_entry();
     fn probe_read(address: u64) -> Probed;
     fn probe_load();
+}
+
+/// The address of the image's first byte.
+pub fn load_address() -> u64 {
+    _start as *const () as u64
 }
 
 /// Where PSCI CPU_ON is to enter a PE.

@@ -9,6 +9,7 @@ mod demo;
 mod ffa;
 mod gic;
 mod image;
+mod machine;
 mod mail;
 mod memory;
 mod notifications;

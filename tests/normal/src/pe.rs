@@ -10,12 +10,10 @@ use spin::mutex::SpinMutex;
 use spin::once::Once;
 
 use crate::outcome::Outcome;
-use crate::{gic, image};
+use crate::{gic, image, machine};
 
 /// The most PEs that the image has stacks for.
 pub const MAX: usize = 8;
-/// Where QEMU virt puts its device tree.
-const DEVICE_TREE: usize = 0x4000_0000;
 
 /// MPIDR affinity values of the PEs that are there, in the order of their numbers.
 static AFFINITIES: Once<([u64; MAX], usize)> = Once::new();
@@ -50,8 +48,8 @@ pub fn count() -> usize {
 /// Reads the PEs from the device tree.
 fn affinities() -> &'static [u64] {
     let (affinities, count) = AFFINITIES.call_once(|| {
-        // SAFETY: QEMU put a device tree there, and nothing writes it.
-        let tree = unsafe { Fdt::from_ptr(DEVICE_TREE as *const u8) }.expect("a device tree");
+        // SAFETY: a device tree was put there before this image began, and nothing writes it.
+        let tree = unsafe { Fdt::from_ptr(machine::here().device_tree as *const u8) }.expect("a device tree");
         let mut affinities = [0; MAX];
         let mut count = 0;
         for (place, cpu) in affinities.iter_mut().zip(tree.cpus()) {

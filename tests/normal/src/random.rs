@@ -3,10 +3,10 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{pe, timer};
+use crate::{machine, pe, timer};
 
-/// Where a debugger or loader can put a seed.
-const GIVEN: usize = 0x60f0_0008;
+/// Where a debugger or loader can put a seed, from the image's first byte on.
+const GIVEN: u64 = 0xf0_0008;
 
 /// Where each PE is in its sequence.
 static STATES: [AtomicU64; pe::MAX] = [const { AtomicU64::new(0) }; pe::MAX];
@@ -14,7 +14,7 @@ static STATES: [AtomicU64; pe::MAX] = [const { AtomicU64::new(0) }; pe::MAX];
 /// Begins all sequences; the seed is the one that was given, or new.
 pub fn begin() -> u64 {
     // SAFETY: it is aligned memory that nothing else uses.
-    let given = unsafe { (GIVEN as *const u64).read_volatile() };
+    let given = unsafe { ((machine::here().normal + GIVEN) as *const u64).read_volatile() };
     let seed = if given == 0 { timer::now().0 } else { given };
     for (pe, state) in STATES.iter().enumerate() {
         state.store(mixed(seed.wrapping_add(pe as u64)), Ordering::Relaxed);

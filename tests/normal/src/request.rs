@@ -1,7 +1,7 @@
 //! What this run is for: a word in memory that a debugger or loader puts there says so.
 
-/// Where the word is: ordinary memory behind the image.
-const ADDRESS: usize = 0x60f0_0000;
+/// Where the word is, from the image's first byte on: ordinary memory behind the image.
+const PLACE: u64 = 0xf0_0000;
 /// "BENCHFNI".
 const BENCH: u64 = 0x4245_4e43_4846_4e49;
 /// "BENCHTST".
@@ -20,6 +20,8 @@ const MEMORY: u64 = 0x4d45_4d4f;
 
 /// "BENCHMEM".
 const BENCH_OF_MEMORY: u64 = 0x4245_4e43_484d_454d;
+
+use crate::machine;
 
 /// What is to be done.
 pub enum Request {
@@ -45,7 +47,7 @@ pub enum Request {
 /// Reads the word.
 pub fn read() -> Request {
     // SAFETY: it is aligned memory that nothing else uses.
-    match unsafe { (ADDRESS as *const u64).read_volatile() } {
+    match unsafe { ((machine::here().normal + PLACE) as *const u64).read_volatile() } {
         BENCH => Request::Bench,
         BENCH_OF_MEMORY => Request::BenchOfMemory,
         BENCH_OF_TESTS => Request::BenchOfTests,

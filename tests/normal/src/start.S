@@ -9,6 +9,7 @@
 
 	.global	_start
 _start:
+	bl	tables
 	bl	translation_on
 	adrp	x0, __bss_start
 	add	x0, x0, :lo12:__bss_start
@@ -19,8 +20,11 @@ _start:
 	stp	xzr, xzr, [x0], #16
 	b	0b
 
-	/* A static PIE has relocations of type R_AARCH64_RELATIVE only; this one runs where it was linked. */
-1:	adrp	x0, __rela_start
+	/* A static PIE has relocations of type R_AARCH64_RELATIVE only. */
+1:	adrp	x2, _start
+	ldr	x3, ={linked}
+	sub	x2, x2, x3
+	adrp	x0, __rela_start
 	add	x0, x0, :lo12:__rela_start
 	adrp	x1, __rela_end
 	add	x1, x1, :lo12:__rela_end
@@ -28,7 +32,8 @@ _start:
 	b.hs	3f
 	ldr	x3, [x0], #16
 	ldr	x4, [x0], #8
-	str	x4, [x3]
+	add	x4, x4, x2
+	str	x4, [x3, x2]
 	b	2b
 
 3:	mov	x0, xzr
@@ -54,14 +59,34 @@ stack_of:
 	mov	sp, x1
 	ret
 
-/* Takes interrupts at EL2, untraps FP, SIMD, SVE and SME, turns on stage 1 with the constant table. */
+/* Writes the table of level 0, which knows the machine by where the image is. */
+tables:
+	adrp	x0, _start
+	lsr	x2, x0, #30
+	adrp	x1, {devices}
+	cmp	x2, #512
+	b.hs	0f
+	adrp	x1, {low_above_devices}
+	cmp	x2, #2
+	b.hs	0f
+	adrp	x1, {low}
+0:	orr	x1, x1, #3		/* A table */
+	adrp	x0, {root}
+	str	x1, [x0]
+	adrp	x1, {high}
+	orr	x1, x1, #3
+	str	x1, [x0, #16]
+	dsb	sy
+	ret
+	.ltorg
+
+/* Takes interrupts at EL2, untraps FP, SIMD, SVE and SME, turns on stage 1. */
 translation_on:
 	ldr	x0, ={hcr}
 	msr	hcr_el2, x0
 	mov	x0, #{cptr}
 	msr	cptr_el2, x0
-	adrp	x0, {table}
-	add	x0, x0, :lo12:{table}
+	adrp	x0, {root}
 	msr	ttbr0_el2, x0
 	mov	x0, #{mair}
 	msr	mair_el2, x0

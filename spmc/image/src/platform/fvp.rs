@@ -6,6 +6,7 @@ use super::{Platform, Reset};
 pub const PLATFORM: Platform = Platform {
     name: "fvp",
     load: 0x0600_0000..0x0800_0000,
+    own_limit: 4 << 20,
     own_uart: 0x1c09_0000,
     shared_uart: 0x1c09_0000,
     uart_clock: 24_000_000,

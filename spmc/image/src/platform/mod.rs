@@ -6,6 +6,8 @@ mod virt;
 
 use core::ops::Range;
 
+use crate::layout::OWN_LIMIT;
+
 /// What the image must know of a machine; manifests do not say it.
 #[derive(Debug)]
 pub struct Platform {
@@ -13,6 +15,8 @@ pub struct Platform {
     pub name: &'static str,
     /// The secure memory in which the load address lies.
     pub load: Range<u64>,
+    /// The SPMC's memory: at most so many bytes from the load address on, or up to the first partition.
+    pub own_limit: u64,
     /// PL011 that belongs to the SPMC while no partition claims it.
     pub own_uart: u64,
     /// PL011 to share with others otherwise, in whole lines.
@@ -57,6 +61,12 @@ impl Reset {
         }
     }
 }
+
+const _: () = {
+    assert!(virt::PLATFORM.own_limit <= OWN_LIMIT);
+    assert!(sbsa::PLATFORM.own_limit <= OWN_LIMIT);
+    assert!(fvp::PLATFORM.own_limit <= OWN_LIMIT);
+};
 
 /// The machine on which an image is loaded at `address`.
 #[must_use]

@@ -4,8 +4,9 @@ use super::{Platform, Reset};
 
 /// The machine.
 pub const PLATFORM: Platform = Platform {
-    name: "qemu-sbsa",
+    name: "sbsa-ref",
     load: 0x2000_0000..0x4000_0000,
+    own_limit: 4 << 20,
     own_uart: 0x6003_0000,
     shared_uart: 0x6000_0000,
     uart_clock: 24_000_000,

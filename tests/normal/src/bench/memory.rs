@@ -8,11 +8,10 @@ use arm_ffa::FuncId;
 use super::times;
 use crate::demo::{self, BORROWER, Form, command};
 use crate::ffa::{self, Registers, VERSION};
+use crate::machine;
 use crate::mail::{self, PAGE};
 use crate::memory::{Offer, WRITE, reclaim};
 
-/// Memory that nothing else uses.
-const FREE: u64 = 0x8000_0000;
 /// Others that live beside the one that is counted.
 const OTHERS: u64 = 999;
 
@@ -26,12 +25,12 @@ fn cycle(ranges: impl ExactSizeIterator<Item = (u64, u64)> + Clone) -> Registers
 
 /// So many pages in one piece.
 fn piece(pages: u64) -> impl ExactSizeIterator<Item = (u64, u64)> + Clone {
-    [(FREE, pages)].into_iter()
+    [(machine::here().free(), pages)].into_iter()
 }
 
 /// So many single pages.
 fn scattered(pages: u32) -> impl ExactSizeIterator<Item = (u64, u64)> + Clone {
-    (0..pages).map(|page| (FREE + u64::from(page) * 2 * PAGE as u64, 1))
+    (0..pages).map(|page| (machine::here().free() + u64::from(page) * 2 * PAGE as u64, 1))
 }
 
 /// Runs the rows.
@@ -47,7 +46,7 @@ pub fn run() {
     row!(17, bench_row_17_begin, bench_row_17_end, DONE, times(100, || cycle(scattered(128))));
     row!(18, bench_row_18_begin, bench_row_18_end, DONE, times(10, || cycle(scattered(1024))));
     for other in 0..OTHERS {
-        let page = FREE + (0x1_0000 + other * 4) * PAGE as u64;
+        let page = machine::here().free() + (0x1_0000 + other * 4) * PAGE as u64;
         Offer::share(&[(BORROWER.id, WRITE)]).send([(page, 1)].into_iter()).expect("others live");
     }
     row!(19, bench_row_19_begin, bench_row_19_end, DONE, times(100, || cycle(piece(1))));

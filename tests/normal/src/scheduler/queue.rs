@@ -49,7 +49,7 @@ impl Task {
 
     /// Whether it can be run on this PE at all.
     fn may_run_on(&self, pe: u64) -> bool {
-        self.partition().contexts == 1 || self.vcpu == pe
+        self.partition().contexts() == 1 || self.vcpu == pe
     }
 }
 
@@ -93,7 +93,7 @@ impl Queue {
     pub fn begin(&mut self, policy: Policy, pes: usize) {
         *self = Self { policy, ..Self::new() };
         for (partition, known) in PARTITIONS.iter().enumerate() {
-            for vcpu in 0..known.contexts.min(pes as u64) {
+            for vcpu in 0..known.contexts().min(pes as u64) {
                 self.tasks[self.count] = Task { partition, vcpu, ..Task::NONE };
                 self.count += 1;
             }

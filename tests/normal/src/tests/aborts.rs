@@ -39,9 +39,9 @@ fn has_ended(partition: &Partition) -> Outcome {
 
 pub fn a_partition_that_reads_anothers_memory_is_aborted() -> Outcome {
     // What is its own it can read.
-    let own = demo::ask(FORM, RELAY.id, &[command::PEEK, RELAY.memory + 0x4000]);
+    let own = demo::ask(FORM, RELAY.id, &[command::PEEK, RELAY.memory() + 0x4000]);
     expect("status of a look at its own memory", own[FORM.first()], 0)?;
-    let fatal = demo::ask(FORM, RELAY.id, &[command::PEEK, ECHO.memory + 0x4000]);
+    let fatal = demo::ask(FORM, RELAY.id, &[command::PEEK, ECHO.memory() + 0x4000]);
     expect_error("the request that was fatal", &fatal, FfaError::Aborted)?;
     has_ended(&RELAY)?;
     lives("echo lives on", &ECHO)
@@ -50,7 +50,7 @@ pub fn a_partition_that_reads_anothers_memory_is_aborted() -> Outcome {
 pub fn a_partition_that_aborts_on_all_pes_at_once_leaves_the_others_alone() -> Outcome {
     fn abort() -> Outcome {
         // While echo, which hostile has asked, has given its cycles away.
-        let words = [command::FORSAKE, ECHO.id, command::YIELD, 0, RELAY.memory];
+        let words = [command::FORSAKE, ECHO.id, command::YIELD, 0, RELAY.memory()];
         let fatal = demo::ask(FORM, HOSTILE.id, &words);
         expect_error("the request that was fatal", &fatal, FfaError::Aborted)?;
         finish(&ECHO)?;
@@ -78,7 +78,7 @@ pub fn a_callee_that_its_caller_left_preempted_can_be_run_to_its_end() -> Outcom
     const LATER: [u64; 3] = [10_000, 30_000, 90_000];
     for soon in LATER {
         timer::arm(soon);
-        let words = [command::FORSAKE, ECHO.id, command::SPIN, LONG, HOSTILE.memory];
+        let words = [command::FORSAKE, ECHO.id, command::SPIN, LONG, HOSTILE.memory()];
         let preempted = demo::ask(FORM, RELAY.id, &words);
         let taken = timer::take();
         expect("the interrupt was pending", u64::from(taken), 1)?;

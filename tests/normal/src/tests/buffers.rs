@@ -96,8 +96,8 @@ pub fn rxtx_map_refuses_bad_buffers() -> Outcome {
 }
 
 pub fn rxtx_map_of_secure_memory_is_refused() -> Outcome {
-    expect_error("TX in a partition", &map(ECHO.memory, rx(), 1), FfaError::Denied)?;
-    expect_error("RX in a partition", &map(tx(), RELAY.memory, 1), FfaError::Denied)?;
+    expect_error("TX in a partition", &map(ECHO.memory(), rx(), 1), FfaError::Denied)?;
+    expect_error("RX in a partition", &map(tx(), RELAY.memory(), 1), FfaError::Denied)?;
     expect_error("nothing is mapped", &unmap(), FfaError::InvalidParameters)
 }
 
@@ -116,7 +116,7 @@ pub fn partitions_are_listed_by_info_get() -> Outcome {
         expect("size of a descriptor", answer[3], SIZE as u64)?;
         for (place, partition) in PARTITIONS.iter().enumerate() {
             let offset = place * SIZE;
-            let first = partition.id | (partition.contexts << 16) | (partition.properties << 32);
+            let first = partition.id | (partition.contexts() << 16) | (partition.properties << 32);
             expect("id, contexts and properties", received(offset), first)?;
             expect("first half of the UUID", received(offset + 8), partition.uuid[0])?;
             expect("second half of the UUID", received(offset + 16), partition.uuid[1])?;

@@ -2,6 +2,7 @@
 
 use super::aborts::deed;
 use crate::demo::RELAY;
+use crate::machine::here;
 use crate::outcome::Outcome;
 
 /// What `hostile` can do to end.
@@ -11,61 +12,52 @@ const EXECUTE: u64 = 2;
 const READ_UNTRANSLATED: u64 = 3;
 const OVERFLOW: u64 = 4;
 
-/// The SPMC's image, EL3's, secure memory that no manifest gives away, the GIC's distributor, this image, and the page
-/// that hostile may use as non-secure memory.
-const SPMC: u64 = 0xe10_0000;
-const EL3: u64 = 0xe09_0000;
-const NOBODYS: u64 = 0xe50_0000;
-const GIC: u64 = 0x800_0000;
-const NORMAL: u64 = 0x6000_0000;
-const SHARED: u64 = 0x5000_0000;
-
 pub fn a_partition_that_reads_the_spmcs_memory_is_aborted() -> Outcome {
-    deed(READ, SPMC)
+    deed(READ, here().spmc)
 }
 
 pub fn a_partition_that_writes_the_spmcs_memory_is_aborted() -> Outcome {
-    deed(WRITE, SPMC)
+    deed(WRITE, here().spmc)
 }
 
 pub fn a_partition_that_executes_the_spmcs_memory_is_aborted() -> Outcome {
-    deed(EXECUTE, SPMC)
+    deed(EXECUTE, here().spmc)
 }
 
 pub fn a_partition_that_writes_anothers_memory_is_aborted() -> Outcome {
-    deed(WRITE, RELAY.memory)
+    deed(WRITE, RELAY.memory())
 }
 
 pub fn a_partition_that_executes_anothers_memory_is_aborted() -> Outcome {
-    deed(EXECUTE, RELAY.memory + 0x4000)
+    deed(EXECUTE, RELAY.memory() + 0x4000)
 }
 
 pub fn a_partition_that_reads_el3s_memory_is_aborted() -> Outcome {
-    deed(READ, EL3)
+    deed(READ, here().el3)
 }
 
 pub fn a_partition_that_reads_memory_of_nobody_is_aborted() -> Outcome {
-    deed(READ, NOBODYS)
+    deed(READ, here().nobodys())
 }
 
 pub fn a_partition_that_reads_the_interrupt_controller_is_aborted() -> Outcome {
-    deed(READ, GIC)
+    deed(READ, here().distributor)
 }
 
 pub fn a_partition_that_writes_the_interrupt_controller_is_aborted() -> Outcome {
-    deed(WRITE, GIC)
+    deed(WRITE, here().distributor)
 }
 
 pub fn a_partition_that_writes_the_normal_worlds_memory_is_aborted() -> Outcome {
-    deed(WRITE, NORMAL)
+    deed(WRITE, here().normal)
 }
 
 pub fn a_partition_that_executes_the_normal_worlds_memory_is_aborted() -> Outcome {
-    deed(EXECUTE, NORMAL)
+    deed(EXECUTE, here().normal)
 }
 
 pub fn a_partition_that_reads_non_secure_memory_with_its_mmu_off_is_aborted() -> Outcome {
-    deed(READ_UNTRANSLATED, SHARED)
+    deed(READ_UNTRANSLATED, here().shared())
 }
 
 pub fn a_partition_that_overflows_its_stack_is_aborted() -> Outcome {

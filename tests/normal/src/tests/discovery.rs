@@ -127,7 +127,7 @@ pub fn partitions_are_listed_by_registers() -> Outcome {
         expect("size of a descriptor", size, 24)?;
         for (partition, descriptor) in PARTITIONS[listed..=current as usize].iter().zip(answer[3..].chunks(3))
         {
-            let first = partition.id | (partition.contexts << 16) | (partition.properties << 32);
+            let first = partition.id | (partition.contexts() << 16) | (partition.properties << 32);
             expect("id, contexts and properties", descriptor[0], first)?;
             expect("first half of the UUID", descriptor[1], partition.uuid[0])?;
             expect("second half of the UUID", descriptor[2], partition.uuid[1])?;

@@ -2,7 +2,7 @@
 
 use arm_ffa::{FfaError, FuncId};
 
-use super::memory::{LENDERS, give, have, lend, peek, poke, reads_and_writes, retrieve, status};
+use super::memory::{give, have, lend, lenders, peek, poke, reads_and_writes, retrieve, status};
 use super::messages::comes_back_changed;
 use crate::demo::{self, BORROWER, Form, LENDER, SANDBOX, command, expect_answer};
 use crate::ffa::{self, expect_function, expect_success};
@@ -14,7 +14,9 @@ use crate::random;
 use crate::timer;
 
 /// A region of its manifest that it may write.
-pub const SCRATCH: u64 = SANDBOX.memory + 0x3_8000;
+pub fn scratch() -> u64 {
+    SANDBOX.memory() + 0x3_8000
+}
 
 pub fn a_partition_at_s_el0_answers_on_any_pe() -> Outcome {
     comes_back_changed(&SANDBOX)?;
@@ -32,11 +34,11 @@ pub fn a_partition_at_s_el0_says_what_it_may_do_with_its_pages() -> Outcome {
     // When it has initialised it is over.
     for (function, arguments) in [(FuncId::MemPermSet64, [1, 7]), (FuncId::MemPermGet64, [0, 0])] {
         let [pages, permissions] = arguments;
-        let call = [u64::from(u32::from(function)), SCRATCH, pages, permissions];
+        let call = [u64::from(u32::from(function)), scratch(), pages, permissions];
         let answer = demo::call_of(&SANDBOX, &call)?;
         expect("afterwards", answer[2], status(FfaError::Denied))?;
     }
-    let call = [u64::from(u32::from(FuncId::MemPermGet64)), LENDERS];
+    let call = [u64::from(u32::from(FuncId::MemPermGet64)), lenders()];
     expect("at S-EL1", demo::call_of(&LENDER, &call)?[2], status(FfaError::NotSupported))
 }
 
@@ -124,22 +126,22 @@ pub fn a_partition_at_s_el0_borrows_memory_of_the_normal_world() -> Outcome {
 
 pub fn a_partition_at_s_el0_lends_memory_and_has_it_back() -> Outcome {
     for kind in [0, 1] {
-        poke(&SANDBOX, SCRATCH + 16, 0xabc + kind)?;
-        let handle = lend(&SANDBOX, BORROWER.id, kind, SCRATCH, 2)?;
+        poke(&SANDBOX, scratch() + 16, 0xabc + kind)?;
+        let handle = lend(&SANDBOX, BORROWER.id, kind, scratch(), 2)?;
         let [first, pages, _] = retrieve(&BORROWER, handle, SANDBOX.id, WRITE)?;
-        expect("where it is", first, SCRATCH)?;
+        expect("where it is", first, scratch())?;
         expect("pages", pages, 2)?;
-        expect("what the borrower reads", peek(&BORROWER, SCRATCH + 16)?, 0xabc + kind)?;
-        poke(&BORROWER, SCRATCH + 24, 0xdef + kind)?;
+        expect("what the borrower reads", peek(&BORROWER, scratch() + 16)?, 0xabc + kind)?;
+        poke(&BORROWER, scratch() + 24, 0xdef + kind)?;
         give(&BORROWER, handle, 0)?;
         have(&SANDBOX, handle)?;
-        expect("what it finds", peek(&SANDBOX, SCRATCH + 24)?, 0xdef + kind)?;
+        expect("what it finds", peek(&SANDBOX, scratch() + 24)?, 0xdef + kind)?;
     }
     // And of another partition it borrows.
-    poke(&LENDER, LENDERS, 0x77)?;
-    let handle = lend(&LENDER, SANDBOX.id, 0, LENDERS, 1)?;
+    poke(&LENDER, lenders(), 0x77)?;
+    let handle = lend(&LENDER, SANDBOX.id, 0, lenders(), 1)?;
     retrieve(&SANDBOX, handle, LENDER.id, READ)?;
-    expect("what it reads", peek(&SANDBOX, LENDERS)?, 0x77)?;
+    expect("what it reads", peek(&SANDBOX, lenders())?, 0x77)?;
     give(&SANDBOX, handle, 0)?;
     have(&LENDER, handle)
 }

@@ -1,18 +1,27 @@
 //! What ends a partition at S-EL0, and nobody else. Each of these needs a machine of its own.
 
-use super::el0::SCRATCH;
+use super::el0::scratch;
 use super::memory::{give, lend, mapped, peek, retrieve, sent};
 use super::memory_ends::ends;
 use crate::demo::{self, BORROWER, Form, SANDBOX, command, expect_answer};
+use crate::machine;
 use crate::memory::{Offer, WRITE};
 use crate::outcome::Outcome;
 
 /// Its first instruction.
-const CODE: u64 = SANDBOX.memory + 0x4000;
-/// The SPMC's first page, where its own tables have it.
-const SPMC: u64 = 0xffff_0000_0e10_0000;
+fn code() -> u64 {
+    SANDBOX.memory() + 0x4000
+}
+
+/// A page of the SPMC's image, where its own tables have it.
+fn spmc() -> u64 {
+    0xffff_0000_0000_0000 | machine::here().spmc
+}
+
 /// A page of the Normal world.
-const PAGE: u64 = 0x8000_0000;
+fn page() -> u64 {
+    machine::here().free()
+}
 
 /// It is told to do what ends it; others go on.
 fn dies(words: &[u64]) -> Outcome {
@@ -27,37 +36,37 @@ fn commits(deed: u64, address: u64) -> Outcome {
 }
 
 pub fn s_el0_that_writes_its_code_is_aborted() -> Outcome {
-    peek(&SANDBOX, CODE)?;
-    commits(0, CODE)
+    peek(&SANDBOX, code())?;
+    commits(0, code())
 }
 
 pub fn s_el0_that_executes_its_variables_is_aborted() -> Outcome {
-    peek(&SANDBOX, SCRATCH)?;
-    commits(1, SCRATCH)
+    peek(&SANDBOX, scratch())?;
+    commits(1, scratch())
 }
 
 pub fn s_el0_that_touches_the_spmc_is_aborted() -> Outcome {
-    dies(&[command::PEEK, SPMC])
+    dies(&[command::PEEK, spmc()])
 }
 
 pub fn s_el0_that_touches_what_it_lent_is_aborted() -> Outcome {
-    lend(&SANDBOX, BORROWER.id, 1, SCRATCH, 1)?;
-    peek(&SANDBOX, SCRATCH + 0x1000)?;
+    lend(&SANDBOX, BORROWER.id, 1, scratch(), 1)?;
+    peek(&SANDBOX, scratch() + 0x1000)?;
     // What it touches right before, its PE has kept the translation of.
-    dies(&[command::KEEP, BORROWER.id | 1 << 16, SCRATCH + 0x1000, 1])
+    dies(&[command::KEEP, BORROWER.id | 1 << 16, scratch() + 0x1000, 1])
 }
 
 pub fn s_el0_that_touches_what_it_gave_back_is_aborted() -> Outcome {
     mapped(|| {
         let offer = Offer::share(&[(SANDBOX.id, WRITE)]);
-        let kept = sent(offer.send([(PAGE + 0x1000, 1)].into_iter()))?;
+        let kept = sent(offer.send([(page() + 0x1000, 1)].into_iter()))?;
         retrieve(&SANDBOX, kept, 0, WRITE)?;
-        let first = sent(offer.send([(PAGE + 0x2000, 1)].into_iter()))?;
+        let first = sent(offer.send([(page() + 0x2000, 1)].into_iter()))?;
         retrieve(&SANDBOX, first, 0, WRITE)?;
         give(&SANDBOX, first, 0)?;
-        let handle = sent(offer.send([(PAGE, 1)].into_iter()))?;
+        let handle = sent(offer.send([(page(), 1)].into_iter()))?;
         retrieve(&SANDBOX, handle, 0, WRITE)?;
-        dies(&[command::CLING, handle, PAGE])
+        dies(&[command::CLING, handle, page()])
     })
 }
 
@@ -78,5 +87,5 @@ pub fn s_el0_that_sets_a_timer_is_aborted() -> Outcome {
 }
 
 pub fn s_el0_that_jumps_between_instructions_is_aborted() -> Outcome {
-    commits(1, CODE + 2)
+    commits(1, code() + 2)
 }

@@ -2,7 +2,7 @@
 
 use arm_ffa::FuncId;
 
-use super::memory::{self, FREE};
+use super::memory::{self, free};
 use crate::demo::{self, ECHO, Form, HOSTILE, command, expect_answer};
 use crate::ffa::{self, expect_function, expect_success};
 use crate::memory::{Offer, READ, WRITE, reclaim};
@@ -46,16 +46,16 @@ pub fn a_partition_cannot_forge_messages() -> Outcome {
 pub fn a_partition_cannot_send_or_take_what_is_not_its_to() -> Outcome {
     /// Pages whose list does not fit into a buffer of one page; and one for each of the other transactions.
     const MANY: u64 = 300;
-    const LENT: u64 = FREE + 2 * MANY * PAGE;
-    const ELSEWHERE: u64 = LENT + PAGE;
-    let own = (0..MANY).map(|page| FREE + 2 * page * PAGE).chain([LENT, ELSEWHERE]);
+    let lent_page = free() + 2 * MANY * PAGE;
+    let elsewhere_page = lent_page + PAGE;
+    let own = (0..MANY).map(|page| free() + 2 * page * PAGE).chain([lent_page, elsewhere_page]);
     memory::mapped(|| {
         for conduit in 0..2 {
             own.clone().for_each(|page| memory::write(page, page));
-            let many = (0..MANY as u32).map(|page| (FREE + 2 * u64::from(page) * PAGE, 1));
+            let many = (0..MANY as u32).map(|page| (free() + 2 * u64::from(page) * PAGE, 1));
             let shared = memory::sent(Offer::share(&[(HOSTILE.id, READ)]).send(many))?;
-            let lent = Offer::lend(&[(HOSTILE.id, WRITE)]).send([(LENT, 1)].into_iter());
-            let elsewhere = Offer::lend(&[(ECHO.id, WRITE)]).send([(ELSEWHERE, 1)].into_iter());
+            let lent = Offer::lend(&[(HOSTILE.id, WRITE)]).send([(lent_page, 1)].into_iter());
+            let elsewhere = Offer::lend(&[(ECHO.id, WRITE)]).send([(elsewhere_page, 1)].into_iter());
             let (lent, elsewhere) = (memory::sent(lent)?, memory::sent(elsewhere)?);
             attempts(&[command::FORGE_TRANSACTIONS, shared, lent, elsewhere, conduit])?;
             for handle in [shared, lent, elsewhere] {

@@ -9,16 +9,19 @@ use crate::ffa::{expect_error, expect_function, expect_success};
 use crate::mail::{self, PAGE};
 use crate::memory::{Offer, READ, Refusal, WRITE, expect_refused, reclaim, show, shown};
 use crate::outcome::{Failure, Outcome, expect, fail};
-use crate::pe;
+use crate::{machine, pe};
 
 /// Partitions have memory of the Normal world at its own address above this one.
-pub const NORMAL: u64 = 1 << 38;
-/// Memory that nothing else uses: half a gigabyte and more.
-pub const FREE: u64 = 0x8000_0000;
+pub const NORMAL: u64 = 1 << 47;
 /// As much memory as a stage-2 block of level 2 maps.
 const BLOCK: u64 = 2 << 20;
 /// Bit 6 of attributes: it is the Normal world's memory.
 const NON_SECURE: u64 = 0x6f;
+
+/// Memory that nothing else uses: half a gigabyte and more.
+pub fn free() -> u64 {
+    machine::here().free()
+}
 
 /// Where 8 bytes of memory of the Normal world are.
 fn place(address: u64) -> *mut u64 {
@@ -27,7 +30,7 @@ fn place(address: u64) -> *mut u64 {
 
 /// Writes 8 bytes of memory that nothing else uses.
 pub fn write(address: u64, value: u64) {
-    // SAFETY: it is ordinary memory from `FREE` on, in which no object lies; partitions may write it meanwhile.
+    // SAFETY: it is ordinary memory from `free` on, in which no object lies; partitions may write it meanwhile.
     unsafe { place(address).write_volatile(value) };
 }
 
@@ -39,7 +42,7 @@ pub fn read(address: u64) -> u64 {
 
 /// A page for this PE.
 fn page() -> u64 {
-    FREE + pe::index() as u64 * PAGE as u64
+    free() + pe::index() as u64 * PAGE as u64
 }
 
 /// Does `test` with buffers of 16 pages.
@@ -143,33 +146,35 @@ pub fn memory_that_a_borrower_has_is_not_had_back() -> Outcome {
 }
 
 /// Pages of `lender` that it does not use itself.
-pub const LENDERS: u64 = LENDER.memory + 0x6_0000;
+pub fn lenders() -> u64 {
+    LENDER.memory() + 0x6_0000
+}
 
 pub fn a_partition_lends_to_a_partition_and_has_it_back() -> Outcome {
     for kind in [0, 1] {
-        poke(&LENDER, LENDERS + 16, 0xabc + kind)?;
-        let handle = lend(&LENDER, BORROWER.id, kind, LENDERS, 3)?;
+        poke(&LENDER, lenders() + 16, 0xabc + kind)?;
+        let handle = lend(&LENDER, BORROWER.id, kind, lenders(), 3)?;
         let [first, pages, rest] = retrieve(&BORROWER, handle, LENDER.id, WRITE)?;
-        expect("where it is", first, LENDERS)?;
+        expect("where it is", first, lenders())?;
         expect("pages", pages, 3)?;
         expect("attributes of secure memory", rest & 0xffff, 0x2f)?;
-        expect("what it reads", peek(&BORROWER, LENDERS + 16)?, 0xabc + kind)?;
-        poke(&BORROWER, LENDERS + 0x2008, 0xdef)?;
+        expect("what it reads", peek(&BORROWER, lenders() + 16)?, 0xabc + kind)?;
+        poke(&BORROWER, lenders() + 0x2008, 0xdef)?;
         give(&BORROWER, handle, 0)?;
         have(&LENDER, handle)?;
-        expect("what it wrote", peek(&LENDER, LENDERS + 0x2008)?, 0xdef)?;
+        expect("what it wrote", peek(&LENDER, lenders() + 0x2008)?, 0xdef)?;
     }
     Ok(())
 }
 
 pub fn what_is_donated_is_the_receivers_to_send() -> Outcome {
-    poke(&LENDER, LENDERS, 0x77)?;
+    poke(&LENDER, lenders(), 0x77)?;
     let mut parties = [&LENDER, &BORROWER];
     for _ in 0..4 {
         let [from, to] = parties;
-        let handle = lend(from, to.id, 2, LENDERS, 1)?;
+        let handle = lend(from, to.id, 2, lenders(), 1)?;
         retrieve(to, handle, from.id, WRITE)?;
-        expect("what it reads", peek(to, LENDERS)?, 0x77)?;
+        expect("what it reads", peek(to, lenders())?, 0x77)?;
         parties.swap(0, 1);
     }
     Ok(())
@@ -200,15 +205,15 @@ pub fn memory_is_sent_to_several_at_once() -> Outcome {
 pub fn much_memory_is_zeroed_before_its_borrower_has_it() -> Outcome {
     const MUCH: u64 = 300;
     mapped(|| {
-        let pages = (0..MUCH).map(|page| FREE + page * PAGE as u64);
+        let pages = (0..MUCH).map(|page| free() + page * PAGE as u64);
         let fill = || pages.clone().for_each(|page| write(page, page));
         fill();
         let offer = Offer { flags: 1, ..Offer::lend(&[(BORROWER.id, WRITE)]) };
-        let handle = sent(offer.send([(FREE, MUCH)].into_iter()))?;
+        let handle = sent(offer.send([(free(), MUCH)].into_iter()))?;
         retrieve(&BORROWER, handle, 0, WRITE)?;
-        let walk = [command::WALK, NORMAL + FREE, MUCH, 1];
+        let walk = [command::WALK, NORMAL + free(), MUCH, 1];
         expect("what it finds", demo::told("it reads", &BORROWER, &walk)?[0], 0)?;
-        poke(&BORROWER, NORMAL + FREE + (MUCH - 1) * PAGE as u64, 1)?;
+        poke(&BORROWER, NORMAL + free() + (MUCH - 1) * PAGE as u64, 1)?;
         give(&BORROWER, handle, 1)?;
         expect_success("FFA_MEM_RECLAIM", &reclaim(handle, 0))?;
         expect("what it left", pages.clone().map(read).fold(0, u64::wrapping_add), 0)
@@ -216,17 +221,18 @@ pub fn much_memory_is_zeroed_before_its_borrower_has_it() -> Outcome {
 }
 
 pub fn memory_of_partitions_is_not_the_normal_worlds_to_send() -> Outcome {
+    let here = machine::here();
     mapped(|| {
-        for address in [BORROWER.memory, LENDERS, 0xe10_0000, 0x900_0000, 0x1000, mail::addresses()[0]] {
+        for address in [BORROWER.memory(), lenders(), here.spmc, here.uart, 0x1000, mail::addresses()[0]] {
             let offer = Offer::lend(&[(BORROWER.id, READ)]);
             expect_refused(
                 "not its own",
-                offer.send([(FREE, 1), (address, 1)].into_iter()),
+                offer.send([(free(), 1), (address, 1)].into_iter()),
                 FfaError::Denied,
             )?;
         }
         // What was named before is free again.
-        let handle = sent(Offer::lend(&[(BORROWER.id, READ)]).send([(FREE, 1)].into_iter()))?;
+        let handle = sent(Offer::lend(&[(BORROWER.id, READ)]).send([(free(), 1)].into_iter()))?;
         expect_success("FFA_MEM_RECLAIM", &reclaim(handle, 0))
     })
 }
@@ -235,14 +241,14 @@ pub fn a_hypervisor_sends_for_a_vm_and_is_shown_what() -> Outcome {
     const VM: u64 = 7;
     mapped(|| {
         let offer = Offer { sender: VM, ..Offer::lend(&[(BORROWER.id, WRITE)]) };
-        let handle = sent(offer.send([(FREE, 2), (FREE + BLOCK, 1)].into_iter()))?;
+        let handle = sent(offer.send([(free(), 2), (free() + BLOCK, 1)].into_iter()))?;
         let answer = show(handle);
         expect_function("FFA_MEM_RETRIEVE_RESP", &answer, FuncId::MemRetrieveResp)?;
         expect("bytes", answer[1], 48 + 32 + 16 + 32)?;
         expect("the sender", shown(0) & 0xffff, VM)?;
         expect("the receiver", shown(48) & 0xffff, BORROWER.id)?;
         expect("pages and ranges", shown(80), 2 << 32 | 3)?;
-        expect("the second range", shown(112), FREE + BLOCK)?;
+        expect("the second range", shown(112), free() + BLOCK)?;
         expect_success("FFA_RX_RELEASE", &crate::ffa::call(FuncId::RxRelease, []))?;
         retrieve(&BORROWER, handle, VM, WRITE)?;
         give(&BORROWER, handle, 0)?;
@@ -268,25 +274,25 @@ fn lent(ranges: impl ExactSizeIterator<Item = (u64, u64)> + Clone) -> Outcome {
 }
 
 pub fn sixty_four_megabytes_in_single_pages_are_one_transaction() -> Outcome {
-    mapped(|| lent((0..16384).map(|page: u32| (FREE + u64::from(page) * 2 * PAGE as u64, 1))))
+    mapped(|| lent((0..16384).map(|page: u32| (free() + u64::from(page) * 2 * PAGE as u64, 1))))
 }
 
 pub fn half_a_gigabyte_in_one_piece_is_one_transaction() -> Outcome {
-    mapped(|| lent([(FREE + PAGE as u64, (512 << 20) / PAGE as u64)].into_iter()))
+    mapped(|| lent([(free() + PAGE as u64, (512 << 20) / PAGE as u64)].into_iter()))
 }
 
 pub fn what_tables_or_quota_do_not_hold_is_refused_as_a_whole() -> Outcome {
     mapped(|| {
         let offer = Offer::lend(&[(BORROWER.id, WRITE)]);
         // Each page needs a table of its own, and all of them more than there are.
-        let apart = (0..500).map(|page: u32| (FREE + u64::from(page) * BLOCK, 1));
+        let apart = (0..500).map(|page: u32| (free() + u64::from(page) * BLOCK, 1));
         expect_refused("too many tables", offer.send(apart.clone()), FfaError::NoMemory)?;
-        let long = (0..40_000).map(|page: u32| (FREE + u64::from(page) * 2 * PAGE as u64, 1));
+        let long = (0..40_000).map(|page: u32| (free() + u64::from(page) * 2 * PAGE as u64, 1));
         expect_refused("too many ranges", offer.send(long), FfaError::NoMemory)?;
         // Nothing is left of either, and others' transactions go on.
-        lent([(FREE, 4096)].into_iter())
+        lent([(free(), 4096)].into_iter())
     })?;
-    let handle = lend(&LENDER, BORROWER.id, 1, LENDERS, 1)?;
+    let handle = lend(&LENDER, BORROWER.id, 1, lenders(), 1)?;
     have(&LENDER, handle)
 }
 
@@ -296,7 +302,7 @@ pub fn a_thousand_transactions_live_at_a_time() -> Outcome {
         [const { core::sync::atomic::AtomicU64::new(0) }; MANY];
     mapped(|| {
         for (place, page) in HANDLES.iter().zip(0_u64..) {
-            let range = (FREE + page * PAGE as u64, 1);
+            let range = (free() + page * PAGE as u64, 1);
             let handle = sent(Offer::lend(&[(BORROWER.id, WRITE)]).send([range].into_iter()))?;
             place.store(handle, Ordering::Relaxed);
         }
@@ -346,7 +352,7 @@ pub fn all_pes_share_and_reclaim_at_once() -> Outcome {
 
 pub fn pages_beside_those_that_are_lent_meanwhile_can_be_touched() -> Outcome {
     // A block of the partition's memory, which is split and joined while another of its contexts reads the rest.
-    let block = BORROWER.memory + BLOCK;
+    let block = BORROWER.memory() + BLOCK;
     let words = match pe::index() as u64 {
         0 => [command::WALK, block, 256, 200],
         index => [command::CYCLE, LENDER.id, block + (300 + index) * PAGE as u64, 100],

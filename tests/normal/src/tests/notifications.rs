@@ -274,7 +274,7 @@ pub fn an_sri_for_a_pinned_vcpu_comes_on_its_pe() -> Outcome {
 fn all_are_listed(width: Width) -> Outcome {
     const VMS: core::ops::Range<u64> = 10..40;
     let receivers = [&HOSTILE, &MAILMAN, &COURIER, &PORTER];
-    let vcpus = |partition: &Partition| 0..partition.contexts.min(pe::count() as u64);
+    let vcpus = |partition: &Partition| 0..partition.contexts().min(pe::count() as u64);
     for partition in receivers {
         bound(partition, OWN, PER_VCPU, OTHER)?;
         for vcpu in vcpus(partition) {

@@ -8,7 +8,9 @@ use crate::outcome::{Failure, Outcome, expect};
 use crate::random;
 
 /// Two pages at the end of echo's memory, which its image leaves free.
-const BUFFERS: [u64; 2] = [ECHO.memory + 0x3_e000, ECHO.memory + 0x3_f000];
+fn buffers() -> [u64; 2] {
+    [ECHO.memory() + 0x3_e000, ECHO.memory() + 0x3_f000]
+}
 /// FFA_SUCCESS, 32-bit.
 const SUCCESS: u64 = 0x8400_0061;
 
@@ -80,7 +82,7 @@ pub fn a_partition_of_ffa_1_1_has_no_calls_of_1_2() -> Outcome {
 }
 
 pub fn a_partitions_buffers_are_judged() -> Outcome {
-    let [tx, rx] = BUFFERS;
+    let [tx, rx] = buffers();
     let map = |tx, rx, pages| [tx, rx, pages];
     let invalid = FfaError::InvalidParameters;
     refused("FFA_RXTX_UNMAP of none", &ECHO, (FuncId::RxTxUnmap, &[]), invalid)?;
@@ -89,7 +91,7 @@ pub fn a_partitions_buffers_are_judged() -> Outcome {
     refused("unaligned", &ECHO, (FuncId::RxTxMap64, &map(tx + 8, rx, 1)), invalid)?;
     refused("one page for both", &ECHO, (FuncId::RxTxMap64, &map(tx, tx, 1)), invalid)?;
     refused("no pages", &ECHO, (FuncId::RxTxMap64, &map(tx, rx, 0)), invalid)?;
-    refused("memory of relay", &ECHO, (FuncId::RxTxMap64, &map(RELAY.memory, rx, 1)), FfaError::Denied)?;
+    refused("memory of relay", &ECHO, (FuncId::RxTxMap64, &map(RELAY.memory(), rx, 1)), FfaError::Denied)?;
     refused(
         "over the end of its memory",
         &ECHO,
@@ -107,7 +109,7 @@ pub fn a_partitions_buffers_are_judged() -> Outcome {
 
 /// With echo's buffers mapped.
 fn buffers_are_used() -> Outcome {
-    let [tx, rx] = BUFFERS;
+    let [tx, rx] = buffers();
     let list = (FuncId::PartitionInfoGet, &[][..]);
     refused("FFA_RXTX_MAP again", &ECHO, (FuncId::RxTxMap64, &[tx, rx, 1]), FfaError::Denied)?;
     refused("FFA_RX_RELEASE of an empty one", &ECHO, (FuncId::RxRelease, &[]), FfaError::Denied)?;

@@ -116,7 +116,7 @@ pub fn calls_of_the_secure_instance_are_not_the_normal_worlds() -> Outcome {
         (FuncId::MsgWait32, [0; 4]),
         (FuncId::Yield32, [0; 4]),
         (FuncId::Interrupt32, [here, 0, 0, 0]),
-        (FuncId::SecondaryEpRegister64, [0x6000_0000, 0, 0, 0]),
+        (FuncId::SecondaryEpRegister64, [crate::machine::here().normal, 0, 0, 0]),
         (FuncId::ConsoleLog32, [1, 0x41, 0, 0]),
         (FuncId::ConsoleLog64, [1, 0x41, 0, 0]),
         (FuncId::MsgSendDirectResp32, [ECHO.id << 16, 0, 0, 0]),

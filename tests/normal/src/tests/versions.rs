@@ -43,7 +43,7 @@ pub fn a_normal_world_of_ffa_1_0_gets_what_that_has() -> Outcome {
         expect("count", answer[2], PARTITIONS.len() as u64)?;
         for (place, partition) in PARTITIONS.iter().enumerate() {
             // Id, contexts, and of the properties just those of messages: direct ones, and indirect ones.
-            let entry = partition.id | partition.contexts << 16 | (partition.properties & 0b111) << 32;
+            let entry = partition.id | partition.contexts() << 16 | (partition.properties & 0b111) << 32;
             expect("an entry of 8 bytes", received(8 * place), entry)?;
         }
         expect_success("FFA_RX_RELEASE", &ffa::call(FuncId::RxRelease, []))
@@ -60,7 +60,7 @@ pub fn a_normal_world_of_ffa_1_1_gets_what_that_has() -> Outcome {
         expect("size of an entry", answer[3], 24)?;
         for (place, partition) in PARTITIONS.iter().enumerate() {
             // Requests of the second kind are of FF-A 1.2.
-            let entry = partition.id | partition.contexts << 16 | (partition.properties & !(1 << 9)) << 32;
+            let entry = partition.id | partition.contexts() << 16 | (partition.properties & !(1 << 9)) << 32;
             expect("id, contexts and properties", received(24 * place), entry)?;
             expect("first half of the UUID", received(24 * place + 8), partition.uuid[0])?;
         }

@@ -42,7 +42,7 @@ pub fn a_hypervisor_maps_buffers_of_its_vms() -> Outcome {
         expect_error("again", &unmap(VM), FfaError::InvalidParameters)?;
         expect_error("one page for both", &map_for(VM, tx, tx), FfaError::InvalidParameters)?;
         expect_error("unaligned", &map_for(VM, tx + 8, rx), FfaError::InvalidParameters)?;
-        expect_error("a partition's memory", &map_for(VM, ECHO.memory, rx), FfaError::Denied)?;
+        expect_error("a partition's memory", &map_for(VM, ECHO.memory(), rx), FfaError::Denied)?;
         expect_error("for the hypervisor itself", &map_for(0, tx, rx), FfaError::InvalidParameters)?;
         expect_error("for a partition", &map_for(ECHO.id, tx, rx), FfaError::InvalidParameters)
     })?;
