@@ -16,7 +16,12 @@ static MEMORY: LazyLock<Vec<MemoryRange>> = LazyLock::new(|| {
 });
 static SOUND: LazyLock<Sound> = LazyLock::new(|| Sound::new(&manifests::PARTITIONS));
 
-const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x2000) };
+const PACKAGE: Package = Package {
+    manifest: (0x1000, 0x800),
+    image: (0x4000, 0x2000),
+    boot_info: 0x1000,
+    hob_list: Ok((0x2000, 0x2000)),
+};
 /// One of them is the PE to which a manifest routes an interrupt.
 const CPUS: [u64; 4] = [0, 1, 2, 0x1_0200];
 

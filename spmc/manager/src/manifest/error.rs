@@ -5,6 +5,7 @@ use core::fmt;
 
 use super::blob::BlobError;
 use super::package::PackageError;
+use super::transfer_list::ListError;
 
 /// A property of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +161,12 @@ pub enum Error {
         /// What there is.
         room: u64,
     },
+    /// The manifest asks for a hand-off block list, and the package has no place for one.
+    #[error("/boot-info: `hob_list` is given, but the package has no list: {why}")]
+    NoHobList {
+        /// What would have to be there.
+        why: &'static str,
+    },
     /// The manifest asks for a hand-off block list that the package does not hold.
     #[error("/boot-info: `hob_list` is given, but the package has no list at offset {offset:#x}: {why}")]
     HobList {
@@ -168,4 +175,10 @@ pub enum Error {
         /// What is wrong there.
         why: &'static str,
     },
+}
+
+impl From<ListError> for Error {
+    fn from(error: ListError) -> Self {
+        Self::Package(error.into())
+    }
 }

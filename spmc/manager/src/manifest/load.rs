@@ -3,9 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::boot_info::{self, HOB_LIST_OFFSET};
+use super::boot_info;
 use super::error::Error;
 use super::package::{self, Package};
+use super::transfer_list::{self, TransferList};
 use super::{blob, check, partition};
 use crate::config::{Own, PartitionConfig, SpmcManifest, VmEntry};
 use crate::hardware::Memory;
@@ -55,24 +56,34 @@ fn read(
     memory: &mut dyn Memory,
 ) -> Result<(Package, PartitionConfig), Error> {
     check::declared(vm, &manifest.memory)?;
-    let mut header = [0; package::HEADER_SIZE];
-    let start = vm.memory.start();
-    copy(memory, start, &mut header)?;
-    let package = Package::parse(&header, &vm.memory)?;
+    let package = package(vm, memory)?;
     let (offset, size) = package.manifest;
     let mut bytes = vec![0; size as usize];
-    copy(memory, start + offset, &mut bytes)?;
+    copy(memory, vm.memory.start() + offset, &mut bytes)?;
     let config = partition::parse(&bytes, vm, &package, &manifest.cpus)?;
     check::alone(&config, &manifest.memory, &own.devices)?;
     check::report_absent_senders(&config, &manifest.vms);
     Ok((package, config))
 }
 
+/// Reads and checks where things lie in the package, of whichever kind it is.
+fn package(vm: &VmEntry, memory: &mut dyn Memory) -> Result<Package, Error> {
+    let start = vm.memory.start();
+    let mut header = [0; package::HEADER_SIZE];
+    copy(memory, start, &mut header)?;
+    if !transfer_list::is_list(&header) {
+        return Ok(Package::parse(&header, &vm.memory)?);
+    }
+    let list =
+        TransferList::parse(vm.memory.bytes(), &mut |offset, into| copy(memory, start + offset, into))?;
+    Ok(Package::of_list(&list)?)
+}
+
 fn copy(memory: &mut dyn Memory, address: u64, into: &mut [u8]) -> Result<(), Error> {
     memory.read(Pa::secure(address), into).map_err(|_| Error::Access { address })
 }
 
-/// Puts the boot information at the load address, over the package's header, below its manifest.
+/// Puts the boot information at the load address, over the package's header, as far as nothing else is there.
 fn write_boot_info(
     config: &PartitionConfig,
     package: &Package,
@@ -83,7 +94,7 @@ fn write_boot_info(
     let manifest = wanted.manifest.then_some(config.manifest);
     let hob_list = if wanted.hob_list { Some(hob_list(config, package, memory)?) } else { None };
     let blob = boot_info::blob(address, config.version, manifest, hob_list);
-    let (size, room) = (blob.len() as u64, package.manifest.0.min(package.image.0).min(HOB_LIST_OFFSET));
+    let (size, room) = (blob.len() as u64, package.boot_info);
     if size > room {
         return Err(Error::BootInfoRoom { size, room });
     }
@@ -96,15 +107,10 @@ fn hob_list(
     package: &Package,
     memory: &mut dyn Memory,
 ) -> Result<boot_info::Contents, Error> {
-    let offset = HOB_LIST_OFFSET;
-    let error = |why| Error::HobList { offset, why };
-    let (manifest, image) = (package.manifest, package.image);
-    if image.0 <= offset || manifest.0 + manifest.1 > offset {
-        return Err(error("the manifest must end, and the image begin, around it"));
-    }
-    let room = (image.0 - offset).min(blob::MAX_SIZE as u64);
-    let mut bytes = vec![0; room as usize];
+    let (offset, room) = package.hob_list.map_err(|why| Error::NoHobList { why })?;
+    let mut bytes = vec![0; room.min(blob::MAX_SIZE as u64) as usize];
     let address = config.memory.start() + offset;
     copy(memory, address, &mut bytes)?;
-    Ok((address, boot_info::hob_list_size(&bytes).map_err(error)?))
+    let size = boot_info::hob_list_size(&bytes).map_err(|why| Error::HobList { offset, why })?;
+    Ok((address, size))
 }

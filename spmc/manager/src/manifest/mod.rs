@@ -12,7 +12,8 @@
 //! | `actions` | what interrupts of others do while it runs |
 //! | `lifecycle` | what happens when it fails, and whether it can be replaced |
 //! | `regions`, `interrupts`, `streams` | its memory and devices, their interrupts and DMA |
-//! | [`package`] | the header of a partition's package |
+//! | [`transfer_list`] | header and entries of a transfer list |
+//! | [`package`] | where things lie in a partition's package |
 //! | [`check`] | rules between partitions |
 //! | [`boot_info`] | the boot information of a partition |
 //! | [`load`](mod@load) | all of it, from memory to configurations |
@@ -33,6 +34,7 @@ mod regions;
 mod senders;
 pub mod spmc;
 mod streams;
+pub mod transfer_list;
 mod tree;
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn a_package_of_version_1_or_2_is_read() {
     let memory = range(BASE, BASE + 0x4_0000);
     for version in [1, 2] {
         let found = Package::parse(&header(version, (0x1000, 0x800), (0x4000, 0x3_C000)), &memory);
-        assert_eq!(found, Ok(Package { manifest: (0x1000, 0x800), image: (0x4000, 0x3_C000) }));
+        assert_eq!(found, Ok(Package { image: (0x4000, 0x3_C000), ..PACKAGE }));
     }
 }
 
@@ -54,7 +54,8 @@ fn a_package_must_be_sound_and_within_its_memory() {
     let overlap = PackageError::Overlap { manifest: (0x1000, 0x3001), image: (0x4000, 0x1000) };
     assert_eq!(parse(2, (0x1000, 0x3001), good.1), overlap);
     let magic = Package::parse(&[b'X'; 24], &memory).unwrap_err();
-    assert_eq!(magic.to_string(), "it begins with [58, 58, 58, 58], not with \"SPKG\"");
+    let message = "it begins with [58, 58, 58, 58], neither with \"SPKG\" nor as a transfer list";
+    assert_eq!(magic.to_string(), message);
 }
 
 #[test]
@@ -110,7 +111,10 @@ fn each_reason_to_leave_a_partition_out_is_said() {
     let list = "/boot-info: `hob_list` is given, but the package has no list at offset 0x2000: ";
     let all: [(Change<'_>, &str); 12] = [
         (&|_| {}, ""),
-        (&word(0, 0), "package: it begins with [00, 00, 00, 00], not with \"SPKG\""),
+        (
+            &word(0, 0),
+            "package: it begins with [00, 00, 00, 00], neither with \"SPKG\" nor as a transfer list",
+        ),
         (&word(4, 3), "package: `version` is 3; it must be 1 or 2"),
         (&word(8, 0x1004), "package: `pm_offset` is 0x1004; it must be a multiple of 0x8 behind the header"),
         (

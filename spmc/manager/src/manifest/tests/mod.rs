@@ -3,6 +3,7 @@
 mod between;
 mod damage;
 mod golden;
+mod list_packages;
 mod loading;
 mod partitions;
 mod properties;
@@ -12,6 +13,7 @@ mod said;
 mod senders;
 mod spmc;
 mod structure;
+mod transfer_lists;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -49,7 +51,12 @@ pub fn own() -> Own {
 }
 
 /// A package whose manifest and image lie where TF-A's tools put them.
-pub const PACKAGE: Package = Package { manifest: (0x1000, 0x800), image: (0x4000, 0x2000) };
+pub const PACKAGE: Package = Package {
+    manifest: (0x1000, 0x800),
+    image: (0x4000, 0x2000),
+    boot_info: 0x1000,
+    hob_list: Ok((0x2000, 0x2000)),
+};
 
 /// A source with one piece of text replaced.
 pub fn changed(source: &str, old: &str, new: &str) -> String {

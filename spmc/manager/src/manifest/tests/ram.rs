@@ -15,12 +15,18 @@ pub struct Ram {
 impl Ram {
     /// Memory with the packages of these manifests, each at its address.
     pub fn with(packages: &[(u64, &str)]) -> Self {
+        let packages: Vec<_> = packages.iter().map(|(address, source)| (*address, package(source))).collect();
+        Self::with_packages(&packages)
+    }
+
+    /// Memory with these packages, each at its address.
+    pub fn with_packages(packages: &[(u64, Vec<u8>)]) -> Self {
         let base = packages.iter().map(|(address, _)| *address).min().unwrap();
         let mut ram = Self { base, bytes: Vec::new() };
-        for (address, source) in packages {
-            let (at, package) = ((address - base) as usize, package(source));
+        for (address, package) in packages {
+            let at = (address - base) as usize;
             ram.bytes.resize(ram.bytes.len().max(at + package.len()), 0);
-            ram.bytes[at..at + package.len()].copy_from_slice(&package);
+            ram.bytes[at..at + package.len()].copy_from_slice(package);
         }
         ram
     }
