@@ -39,13 +39,15 @@ struct Table(UnsafeCell<[u64; 512]>);
 // SAFETY: the entry of the primary vCPU writes the table of level 0 before translation is on; nobody writes the others.
 unsafe impl Sync for Table {}
 
-/// Level 0: the entry has it lead to the next three. Their places are those of [`NORMAL`](crate::memory::NORMAL).
+/// Level 0: the entry has it lead to the next four. Their places are those of [`NORMAL`](crate::memory::NORMAL).
 // Not with what the entry zeroes, when translation is on.
 #[unsafe(link_section = ".data")]
 static ROOT: Table = Table(UnsafeCell::new([0; 512]));
 /// Level 1: secure memory and devices in the first 512 GB.
 static SECURE: Table = blocks(0, false);
-/// Level 1: the Normal world's memory there.
+/// Level 1: what is there from 1 TB on as secure memory, which stage 2 does not have.
+static SECURE_HIGH: Table = blocks(1024, false);
+/// Level 1: the Normal world's memory in the first 512 GB.
 static NORMAL_LOW: Table = blocks(0, true);
 /// Level 1: the Normal world's memory from 1 TB on.
 static NORMAL_HIGH: Table = blocks(1024, true);
@@ -84,6 +86,8 @@ global_asm!(
     interrupt = sym interrupt,
     root = sym ROOT,
     secure = sym SECURE,
+    secure_high = sym SECURE_HIGH,
+    secure_high_at = const (1_u64 << 40) >> LEVEL_0_SHIFT << 3,
     normal_low = sym NORMAL_LOW,
     normal_high = sym NORMAL_HIGH,
     normal_at = const memory::NORMAL >> LEVEL_0_SHIFT << 3,

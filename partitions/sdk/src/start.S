@@ -109,6 +109,9 @@ tables:
 	adrp	x1, {secure}
 	orr	x1, x1, #3		/* A table */
 	str	x1, [x0]
+	adrp	x1, {secure_high}
+	orr	x1, x1, #3
+	str	x1, [x0, #{secure_high_at}]
 	adrp	x1, {normal_low}
 	orr	x1, x1, #3
 	str	x1, [x0, #{normal_at}]
