@@ -100,9 +100,12 @@ impl Stack {
     /// If `damage` fails or QEMU cannot be run.
     pub fn boot_damaged(&self, pes: u32, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
         let mut content = fs::read(&self.flashes.first)?;
+        let size = content.len() as u64;
+        // What is looked for lies in what is used of the flash.
+        content.truncate(flash::used(&content));
         damage(&mut content)?;
         let first = self.flashes.first.with_extension("damaged");
-        flash::write(&first, &content, content.len() as u64)?;
+        flash::write(&first, &content, size)?;
         self.boot_from(&Flashes { first, ..self.flashes.clone() }, pes, &[], LIMIT)
     }
 

@@ -117,11 +117,16 @@ impl Flashes {
 /// # Errors
 /// If it cannot be written.
 pub fn write(path: &Path, content: &[u8], size: u64) -> Result<()> {
-    let used = content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let mut file = File::create(path).with_context(|| path.display().to_string())?;
-    file.write_all(&content[..used])?;
+    file.write_all(&content[..used(content)])?;
     file.set_len(size)?;
     Ok(())
+}
+
+/// How many bytes there are up to the last one that is not zero.
+#[must_use]
+pub fn used(content: &[u8]) -> usize {
+    content.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 fn joined(mut bl1: Vec<u8>, fip: &[u8], fip_offset: u64, size: u64) -> Result<Vec<u8>> {
