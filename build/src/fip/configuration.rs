@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use uuid::Uuid;
 
-use super::layout::{self, Entry};
-use super::package;
+use super::layout::{self, Entry, Kind};
 use super::place::{self, Place};
 use super::tree::{self, Sources, Tree, Vm};
+use super::{package, transfer_list};
 use crate::cli::FipArgs;
 use crate::platform::Description;
 use crate::project;
@@ -149,8 +149,11 @@ impl Configuration {
         // TB_FW_CONFIG holds one cell.
         u32::try_from(address)
             .map_err(|_| anyhow!("physical-load-address: {address:#x} has more than 32 bits"))?;
-        let package =
-            package::pack((entry.manifest.offset, &blob), (entry.image.offset, &read(&entry.image.file)?))?;
+        let image = read(&entry.image.file)?;
+        let package = match entry.kind {
+            Kind::Spkg => package::pack((entry.manifest.offset, &blob), (entry.image.offset, &image))?,
+            Kind::TransferList { max_size } => transfer_list::pack(&blob, &image, max_size)?,
+        };
         place::fits("the package", package.len() as u64, description.package_limit)?;
         let vm = vms.iter().find(|vm| vm.address == address).with_context(|| {
             let manifest = self.manifest_file.display();

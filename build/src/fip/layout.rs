@@ -11,6 +11,8 @@ use uuid::Uuid;
 const MANIFEST_OFFSET: u64 = 0x1000;
 /// Where they put the image.
 const IMAGE_OFFSET: u64 = 0x4000;
+/// How many bytes they let a transfer list have.
+const LIST_SIZE: u64 = 0x10_0000;
 
 /// A file and its place in the package, in bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,11 +23,22 @@ pub struct Part {
     pub offset: u64,
 }
 
+/// What a partition is packed as.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// "SPKG", with its parts at their offsets.
+    Spkg,
+    /// A transfer list that may grow to so many bytes; it gives its parts their places itself.
+    TransferList { max_size: u64 },
+}
+
 /// A partition of the layout.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its key in the layout.
     pub name: String,
+    /// `package`, and `size` of a transfer list.
+    pub kind: Kind,
     /// The image.
     pub image: Part,
     /// The partition manifest, source or blob.
@@ -57,9 +70,11 @@ fn entry(name: &str, value: &Value, folder: &Path) -> Result<Entry> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         bail!("a partition's name is made of letters, digits, - and _");
     }
-    if let Some(kind) = properties.get("package").filter(|kind| *kind != "sp_pkg") {
-        bail!("package: {kind} is not supported, only \"sp_pkg\"");
-    }
+    let kind = match properties.get("package").map(|kind| kind.as_str().unwrap_or_default()) {
+        None | Some("sp_pkg") => Kind::Spkg,
+        Some("tl_pkg") => Kind::TransferList { max_size: list_size(properties).context("size")? },
+        Some(_) => bail!("package: it must be \"sp_pkg\" or \"tl_pkg\""),
+    };
     let text = |key: &str| match properties.get(key) {
         None => Ok(None),
         Some(value) => value.as_str().map(Some).with_context(|| format!("{key}: not a string")),
@@ -68,7 +83,7 @@ fn entry(name: &str, value: &Value, folder: &Path) -> Result<Entry> {
     let address = text("physical-load-address")?.map(number).transpose().context("physical-load-address")?;
     let image = part(properties, "image", IMAGE_OFFSET, folder).context("image")?;
     let manifest = part(properties, "pm", MANIFEST_OFFSET, folder).context("pm")?;
-    Ok(Entry { name: name.to_owned(), image, manifest, uuid, address })
+    Ok(Entry { name: name.to_owned(), kind, image, manifest, uuid, address })
 }
 
 /// A file, either by its name alone or as `{"file": …, "offset": …}`.
@@ -84,6 +99,17 @@ fn part(properties: &Map<String, Value>, key: &str, default: u64, folder: &Path)
         Some(value) => value.as_u64().context("offset: not a number")?,
     };
     Ok(Part { file: folder.join(file), offset })
+}
+
+/// `size`: a number, or digits that are decimal if they can be, as TF-A's build reads them.
+fn list_size(properties: &Map<String, Value>) -> Result<u64> {
+    match properties.get("size") {
+        None => Ok(LIST_SIZE),
+        Some(Value::String(text)) => {
+            number(text).or_else(|error| u64::from_str_radix(text, 16).map_err(|_| error))
+        }
+        Some(value) => value.as_u64().context("not a number"),
+    }
 }
 
 fn number(text: &str) -> Result<u64> {
@@ -115,12 +141,30 @@ mod tests {
     }
 
     #[test]
+    fn a_package_is_of_the_kind_and_size_that_the_layout_says() {
+        let kind = |more: &str| {
+            let text = format!(r#"{{"a": {{"image": "a.bin", "pm": "a.dts"{more}}}}}"#);
+            parse(&text, Path::new("d")).unwrap().remove(0).kind
+        };
+        let list = |max_size| Kind::TransferList { max_size };
+        assert_eq!(kind(""), Kind::Spkg);
+        assert_eq!(kind(r#", "package": "sp_pkg", "size": "1g""#), Kind::Spkg);
+        assert_eq!(kind(r#", "package": "tl_pkg""#), list(0x10_0000));
+        for (size, bytes) in
+            [("4096", 4096), ("\"4096\"", 4096), ("\"0x300000\"", 0x30_0000), ("\"3f000\"", 0x3_f000)]
+        {
+            assert_eq!(kind(&format!(r#", "package": "tl_pkg", "size": {size}"#)), list(bytes));
+        }
+    }
+
+    #[test]
     fn an_error_names_the_partition_and_the_property() {
         assert_eq!(error(r#"{"a": {"image": "a.bin"}}"#), "a: pm: missing");
         assert_eq!(error(r#"{"a": {"image": {}, "pm": "x"}}"#), "a: image: file: missing");
         let text = r#"{"a": {"image": "a.bin", "pm": "x", "physical-load-address": "12g"}}"#;
         assert!(error(text).starts_with("a: physical-load-address: \"12g\" is not a number"));
-        assert!(error(r#"{"a": {"package": "tl_pkg"}}"#).starts_with("a: package:"));
+        assert!(error(r#"{"a": {"package": "xl_pkg"}}"#).starts_with("a: package:"));
+        assert!(error(r#"{"a": {"package": "tl_pkg", "size": "1g"}}"#).starts_with("a: size: \"1g\""));
         assert!(error(r#"{"a b": {}}"#).starts_with("a b: a partition's name"));
     }
 }

@@ -7,6 +7,7 @@ mod layout;
 mod package;
 mod place;
 mod tfa;
+mod transfer_list;
 pub mod tree;
 
 use std::fs;

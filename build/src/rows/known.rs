@@ -15,7 +15,7 @@ const HOST: &[&str] = &["build", "spmc/manager", "tests/dts", "tests/scenarios"]
 /// The list of the Normal-world image's scenarios.
 const SCENARIOS: &str = "tests/normal/src/tests/mod.rs";
 /// What boots machines.
-const MACHINES: &str = "build/src/test/target.rs";
+const MACHINES: &[&str] = &["build/src/test/target.rs", "build/src/test/handoff.rs"];
 
 /// Names of tests with the files that hold them, from the project's root.
 #[derive(Debug, Default)]
@@ -40,7 +40,9 @@ impl Known {
             }
         }
         known.add_scenarios(&tokens(&project::root().join(SCENARIOS))?);
-        known.add_machines(&tokens(&project::root().join(MACHINES))?);
+        for file in MACHINES {
+            known.add_machines(Path::new(file), &tokens(&project::root().join(file))?);
+        }
         Ok(known)
     }
 
@@ -84,17 +86,17 @@ impl Known {
     }
 
     /// Takes the names in `tally.run("name", ...)`.
-    fn add_machines(&mut self, tokens: &[TokenTree]) {
+    fn add_machines(&mut self, path: &Path, tokens: &[TokenTree]) {
         for window in tokens.windows(2) {
             let [TokenTree::Ident(run), TokenTree::Group(arguments)] = window else { continue };
             let first = arguments.stream().into_iter().next().map(|first| first.to_string());
             let name = first.as_deref().and_then(|first| first.strip_prefix('"')?.strip_suffix('"'));
             if let (true, Some(name)) = (run == "run", name) {
-                self.target.entry(name.to_owned()).or_default().insert(MACHINES.into());
+                self.target.entry(name.to_owned()).or_default().insert(path.to_owned());
             }
         }
         for group in groups(tokens) {
-            self.add_machines(&group);
+            self.add_machines(path, &group);
         }
     }
 }
@@ -157,8 +159,10 @@ mod tests {
     #[test]
     fn what_is_done_with_a_machine_is_found_by_its_name() {
         let mut known = Known::default();
-        known
-            .add_machines(&parsed("fn f() { tally.run(\"a b\", || go()); tally.run(&format!(\"c\"), go); }"));
+        known.add_machines(
+            Path::new("t.rs"),
+            &parsed("fn f() { tally.run(\"a b\", || go()); tally.run(&format!(\"c\"), go); }"),
+        );
         assert_eq!(known.target.keys().collect::<Vec<_>>(), ["a b"]);
     }
 

@@ -3,6 +3,7 @@
 mod fuzz;
 mod fvp;
 mod golden;
+mod handoff;
 mod host;
 pub mod lines;
 mod long;

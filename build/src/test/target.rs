@@ -6,9 +6,9 @@ use std::fs;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
 
-use super::golden;
 use super::lines::{End, Line, closing};
 use super::tally::Tally;
+use super::{golden, handoff};
 use crate::cli::FipArgs;
 use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
@@ -59,6 +59,8 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
         tally.part(&format!("{platform}: PEs {}", cores.name));
         other_cores(tally, platform, cores);
     }
+    tally.part(&format!("{platform}: a package that is a transfer list"));
+    handoff::run(tally, platform);
     tally.part(&format!("{platform}: the crash path"));
     tally.run("a crash on each PE is reported and ends the machine", || crash(platform));
     tally.part(&format!("{platform}: Linux"));
