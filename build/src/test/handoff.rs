@@ -1,4 +1,4 @@
-//! Firmware handoff: a partition whose package is a transfer list.
+//! Firmware handoff: a partition whose package is a transfer list, and TF-A that enters the SPMC with one.
 
 use anyhow::{Context, Result, ensure};
 
@@ -16,6 +16,19 @@ const PES: u32 = 2;
 pub fn run(tally: &mut Tally, platform: Platform) {
     tally.run("a partition starts from a package that is a transfer list", || {
         answered(platform, Variant { name: "handoff", ..Variant::default() }).map(drop)
+    });
+}
+
+/// TF-A as Debian has it: with TRANSFER_LIST=1 it hands a list over, in which the SPMC manifest is not. The SPMC finds the
+/// list sound, and takes the manifest that x0 leads to.
+pub fn run_by_list(tally: &mut Tally, platform: Platform) {
+    tally.run("TF-A with TRANSFER_LIST=1 hands a transfer list over", || {
+        let tfa = &["TRANSFER_LIST=1"];
+        let console = answered(platform, Variant { name: "handoff-by-list", tfa, ..Variant::default() })?;
+        let line = console.secure.lines().find(|line| line.contains("transfer list")).unwrap_or_default();
+        let said = line.contains("transfer list at 0x") && line.ends_with("no SPMC manifest in it");
+        ensure!(said, "the SPMC does not say that it has the list:\n{}", console.secure);
+        Ok(())
     });
 }
 

@@ -105,6 +105,8 @@ pub fn run_of_virt(tally: &mut Tally) {
     let platform = Platform::QemuVirt;
     tally.part(&format!("{platform}: manifests of others"));
     golden::run(tally, platform);
+    tally.part(&format!("{platform}: TF-A with a transfer list"));
+    handoff::run_by_list(tally, platform);
     tally.part(&format!("{platform}: instructions"));
     if tally.wants("bench") {
         match bench::guard(platform) {

@@ -1,8 +1,5 @@
 //! From TF-A's entry to the first step, on the PE that boots and on those that come later.
-#![expect(
-    unsafe_code,
-    reason = "hands the memory behind the image and the SPMC manifest's bytes over, once each"
-)]
+#![expect(unsafe_code, reason = "hands the memory behind the image and the frames of tables over, once each")]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -11,7 +8,6 @@ use core::ops::Range;
 
 use manager::config::{Device, Own, SpmcManifest};
 use manager::endpoint::CpuId;
-use manager::manifest;
 use manager::memory::page::{PageRange, Space};
 use manager::memory::space::Pool;
 use manager::memory::table::TableFrame;
@@ -27,10 +23,8 @@ use crate::memory::{Machine, Ranges};
 use crate::pes::Pes;
 use crate::platform::{self, Platform};
 use crate::translation::{Tables, Use};
-use crate::{console, heap, layout, secondary, simd, sysregs, traps};
+use crate::{console, handoff, heap, layout, secondary, simd, sysregs, traps};
 
-/// The largest SPMC manifest that is read.
-const MANIFEST_LIMIT: u64 = 64 << 10;
 /// Heap that is kept for what the manager builds at boot beside memory transactions: a base, for each partition, and for
 /// each vCPU beside its context.
 const HEAP_BASE: usize = 96 << 10;
@@ -52,8 +46,8 @@ pub struct Shared {
 
 static SHARED: Once<Shared> = Once::new();
 
-/// From entry.S, on the boot tables: `manifest` and `hardware` are physical addresses, `linear` is the PE's index.
-pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
+/// From entry.S, on the boot tables: what EL3 handed over in x0 to x3, and the PE's index.
+pub extern "C" fn boot(x0: u64, x1: u64, x2: u64, x3: u64, linear: u64) -> ! {
     let load = layout::load_address();
     let platform = platform::loaded_at(load).expect("the load address is that of a platform");
     console::start(platform);
@@ -65,11 +59,11 @@ pub extern "C" fn boot(manifest: u64, _hardware: u64, linear: u64) -> ! {
         heap::open(layout::virtual_address(layout::image_end_address()), layout::virtual_address(window.end));
     }
 
-    let mut tables = map_own(platform, manifest);
+    let mut tables = map_own(platform);
     // SAFETY: `map_own` maps the image, its stacks and the heap in place.
     unsafe { tables.activate() };
     traps::start(&features);
-    let spmc_manifest = read_manifest(&mut tables, manifest);
+    let spmc_manifest = handoff::spmc_manifest(&mut tables, [x0, x1, x2, x3], &window);
     let first = spmc_manifest.vms.iter().map(|vm| vm.memory.start()).filter(|start| *start > load).min();
     let end = first.map_or(window.end, |first| first.min(window.end));
     heap::limit(layout::virtual_address(end));
@@ -116,8 +110,8 @@ fn own(platform: &Platform, memory: Range<u64>) -> Own {
     Own { memory: pages(memory), devices: devices.into_iter().map(pages).collect() }
 }
 
-/// Maps the image W^X, the memory behind it, the devices and the first page of the manifest.
-fn map_own(platform: &Platform, manifest: u64) -> Tables {
+/// Maps the image W^X, the memory behind it and the devices.
+fn map_own(platform: &Platform) -> Tables {
     let mut tables = Tables::new();
     let load = layout::load_address();
     tables.map_own(layout::text(), Use::Text);
@@ -133,31 +127,7 @@ fn map_own(platform: &Platform, manifest: u64) -> Tables {
     devices.into_iter().for_each(|page| tables.map_own(page..page + 4096, Use::Device));
     tables.map_own(platform.distributor + 4096..platform.distributor + (64 << 10), Use::Device);
     tables.map_own(platform.redistributors.clone(), Use::Device);
-    let page = manifest & !0xfff;
-    tables.map_own(page..page + 4096, Use::ReadOnly);
     tables
-}
-
-/// Parses the SPMC manifest at physical address `at`, whose first page is mapped.
-fn read_manifest(tables: &mut Tables, at: u64) -> SpmcManifest {
-    let address = layout::virtual_address(at);
-    let header = core::ptr::with_exposed_provenance::<[u8; 8]>(address);
-    // SAFETY: the page is mapped, and a device tree is aligned to 8 bytes.
-    let header = unsafe { header.read() };
-    let size = u64::from(u32::from_be_bytes([header[4], header[5], header[6], header[7]]));
-    assert!(size <= MANIFEST_LIMIT, "the SPMC manifest claims {size} bytes");
-    let (first, end) = (at & !0xfff, (at + size).next_multiple_of(4096));
-    if end > first + 4096 {
-        tables.map_own(first + 4096..end, Use::ReadOnly);
-        sysregs::publish_tables();
-    }
-    // SAFETY: mapped, read only, and nobody writes to it while this slice lives.
-    let bytes =
-        unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(address), size as usize) };
-    match manifest::spmc::parse(bytes) {
-        Ok(parsed) => parsed,
-        Err(error) => panic!("SPMC manifest: {error}"),
-    }
 }
 
 /// Builds the manager and the contexts.

@@ -1,6 +1,7 @@
 // Where TF-A enters: from the MMU off to Rust in the upper half of the address space.
 //
-// In: x0 = SPMC manifest, x1 = HW_CONFIG or 0, x4 = linear index of the PE; EL2h, all interrupts masked.
+// In: x0 = SPMC manifest, or as x1 to x3 by the register convention of firmware handoff; x4 = linear index of the PE;
+// EL2h, all interrupts masked.
 // The image is linked at 0. Its virtual address is its physical address with the upper 16 bits set, so one set of
 // tables serves both halves: the lower one to turn the MMU on, the upper one to go on in.
 
@@ -62,6 +63,8 @@ primary:
     mov     x19, x0
     mov     x20, x1
     mov     x21, x4
+    mov     x26, x2
+    mov     x27, x3
     adrp    x22, image_begin
     adrp    x23, image_end
     orr     x24, x22, #0xffff000000000000
@@ -165,7 +168,9 @@ primary_upper:
     mov     x30, xzr
     mov     x0, x19
     mov     x1, x20
-    mov     x2, x21
+    mov     x2, x26
+    mov     x3, x27
+    mov     x4, x21
     b       {boot}
 
 // A PE that PSCI CPU_ON turned on. What it needs with the MMU off was cleaned to memory by `secondary::publish`.

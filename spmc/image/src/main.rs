@@ -2,7 +2,7 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | `entry.S`, [`boot`], [`secondary`] | from TF-A's entry to the loop, on each PE |
+//! | `entry.S`, [`boot`], [`handoff`], [`secondary`] | from TF-A's entry to the loop, on each PE |
 //! | [`cpu`] | the loop: step, switch, enter, step |
 //! | `vectors.S`, `enter.S`, `trampoline.S`, [`enter`], [`normal`] | into a partition and to the Normal world, and back |
 //! | [`context`], [`loaded`], `state.S`, [`simd`], `simd.S` | what is saved, and whose registers are in the PE |
@@ -30,6 +30,7 @@ mod emulate;
 mod enter;
 mod features;
 mod gic;
+mod handoff;
 mod heap;
 mod inject;
 mod layout;

@@ -12,6 +12,7 @@
 //! | `actions` | what interrupts of others do while it runs |
 //! | `lifecycle` | what happens when it fails, and whether it can be replaced |
 //! | `regions`, `interrupts`, `streams` | its memory and devices, their interrupts and DMA |
+//! | [`handoff`] | what EL3 hands over at entry: where the SPMC manifest is |
 //! | [`transfer_list`] | header and entries of a transfer list |
 //! | [`package`] | where things lie in a partition's package |
 //! | [`check`] | rules between partitions |
@@ -23,6 +24,7 @@ pub mod blob;
 pub mod boot_info;
 pub mod check;
 pub mod error;
+pub mod handoff;
 mod interrupts;
 mod lifecycle;
 pub mod load;

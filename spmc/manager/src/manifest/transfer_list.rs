@@ -90,10 +90,10 @@ pub enum ListError {
         /// What would be right.
         right: u8,
     },
-    /// The list ends within the header of an entry.
-    #[error("the entry at {offset:#x} is cut: the list has {size:#x} bytes")]
+    /// The list ends within its header, or that of an entry.
+    #[error("the header at {offset:#x} is cut: the list has {size:#x} bytes")]
     Cut {
-        /// Where the entry begins.
+        /// Where the header begins.
         offset: u64,
         /// Where the list ends.
         size: u64,
@@ -166,6 +166,19 @@ impl TransferList {
             offset = (data.0 + data.1).next_multiple_of(GRANULE);
         }
         Ok(Self { entries })
+    }
+
+    /// Checks a list that lies in memory as a whole.
+    ///
+    /// # Errors
+    /// What is wrong with the list.
+    pub fn of(bytes: &[u8]) -> Result<Self, ListError> {
+        let length = bytes.len() as u64;
+        Self::parse(length, &mut |offset, into| {
+            let found = bytes.get(offset as usize..).and_then(|rest| rest.get(..into.len()));
+            into.copy_from_slice(found.ok_or(ListError::Cut { offset, size: length })?);
+            Ok(())
+        })
     }
 
     /// Where the data of the entry with this tag lies, if there is one.

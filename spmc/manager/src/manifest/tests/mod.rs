@@ -3,6 +3,7 @@
 mod between;
 mod damage;
 mod golden;
+mod handoff;
 mod list_packages;
 mod loading;
 mod partitions;

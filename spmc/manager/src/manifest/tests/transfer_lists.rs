@@ -59,20 +59,6 @@ fn seal(bytes: &mut [u8]) {
     bytes[CHECKSUM] = bytes[..end].iter().fold(0, |sum: u8, byte| sum.wrapping_sub(*byte));
 }
 
-/// Reads a list in so much room.
-fn read_within(bytes: &[u8], room: u64) -> Result<TransferList, ListError> {
-    TransferList::parse(room, &mut |offset, into| {
-        let from = offset as usize;
-        // Nothing is read that is not there.
-        into.copy_from_slice(&bytes[from..from + into.len()]);
-        Ok(())
-    })
-}
-
-pub fn read(bytes: &[u8]) -> Result<TransferList, ListError> {
-    read_within(bytes, bytes.len() as u64)
-}
-
 /// Two entries.
 fn two() -> Vec<u8> {
     list(&[(FFA_MANIFEST, 8, &[1, 2, 3]), (SP_BINARY, 8, &[4; 16])])
@@ -91,20 +77,20 @@ fn a_list_made_by_hand_is_read() {
         // Tag 0x106, a header of 16 bytes, 4 bytes of data.
         6, 1, 0, 16, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 0, 0,
     ];
-    let found = read(&bytes).unwrap();
+    let found = TransferList::of(&bytes).unwrap();
     assert_eq!(found.find(FFA_MANIFEST), Ok(Some((48, 4))));
     assert_eq!((found.find(SP_BINARY), found.last()), (Ok(None), Some(FFA_MANIFEST)));
-    assert_eq!(read(&list(&[])).unwrap().last(), None);
+    assert_eq!(TransferList::of(&list(&[])).unwrap().last(), None);
 }
 
 #[test]
 fn a_list_of_a_later_version_or_without_a_checksum_is_read() {
     let mut bytes = two();
     byte(&mut bytes, VERSION, 2);
-    assert!(read(&bytes).is_ok());
+    assert!(TransferList::of(&bytes).is_ok());
     word(&mut bytes, FLAGS, 0);
     bytes[CHECKSUM] = 0x55;
-    assert!(read(&bytes).is_ok());
+    assert!(TransferList::of(&bytes).is_ok());
 }
 
 #[test]
@@ -113,12 +99,12 @@ fn each_field_of_a_lists_header_is_checked() {
     let byte_error = |at, value| {
         let mut bytes = two();
         byte(&mut bytes, at, value);
-        read(&bytes).unwrap_err()
+        TransferList::of(&bytes).unwrap_err()
     };
     let word_error = |at, value| {
         let mut bytes = two();
         word(&mut bytes, at, value);
-        read(&bytes).unwrap_err()
+        TransferList::of(&bytes).unwrap_err()
     };
     let field = |field, value, low, high| ListError::Field { field, value, low, high };
     assert_eq!(word_error(0, 0x4A0F_B10A), ListError::Signature { found: 0x4A0F_B10A });
@@ -130,7 +116,8 @@ fn each_field_of_a_lists_header_is_checked() {
     assert_eq!(word_error(SIZE, size as u32 + 1), field("size", size as u32 + 1, 24, size));
     assert_eq!(word_error(MAX_SIZE, 0), field("max_size", 0, 24, u32::MAX.into()));
     assert_eq!(word_error(MAX_SIZE, size as u32 - 1), field("size", size as u32, 24, size - 1));
-    assert_eq!(read_within(&two(), size - 1), Err(field("size", size as u32, 24, size - 1)));
+    assert_eq!(TransferList::of(&two()[..size as usize - 1]), Err(field("size", size as u32, 24, size - 1)));
+    assert_eq!(TransferList::of(&two()[..23]), Err(ListError::Cut { offset: 0, size: 23 }));
 }
 
 #[test]
@@ -141,14 +128,14 @@ fn the_bytes_of_a_list_add_up() {
         bytes[at] = bytes[at].wrapping_add(1);
         let checksum = bytes[CHECKSUM];
         let expected = if at == CHECKSUM { right } else { right.wrapping_sub(1) };
-        assert_eq!(read(&bytes), Err(ListError::Checksum { checksum, right: expected }));
+        assert_eq!(TransferList::of(&bytes), Err(ListError::Checksum { checksum, right: expected }));
         bytes[at] = bytes[at].wrapping_sub(1);
     }
     // More than one piece of it.
     let mut long = list(&[(SP_BINARY, 4096, &[7; 2000])]);
-    assert!(read(&long).is_ok());
+    assert!(TransferList::of(&long).is_ok());
     *long.last_mut().unwrap() ^= 1;
-    assert!(matches!(read(&long), Err(ListError::Checksum { .. })));
+    assert!(matches!(TransferList::of(&long), Err(ListError::Checksum { .. })));
 }
 
 #[test]
@@ -156,7 +143,7 @@ fn each_entry_lies_within_the_list() {
     let changed = |at, value| {
         let mut bytes = two();
         word(&mut bytes, at, value);
-        read(&bytes).unwrap_err()
+        TransferList::of(&bytes).unwrap_err()
     };
     let entry =
         |offset, tag, field, value, low, high| ListError::Entry { offset, tag, field, value, low, high };
@@ -178,7 +165,7 @@ fn each_entry_lies_within_the_list() {
 #[test]
 fn entries_are_found_by_their_tag_and_once_only() {
     let bytes = list(&[(1, 4096, &[1; 40]), (FFA_MANIFEST, 4096, &[2]), (HOB_LIST, 8, &[]), (1, 8, &[3])]);
-    let found = read(&bytes).unwrap();
+    let found = TransferList::of(&bytes).unwrap();
     assert_eq!(found.find(FFA_MANIFEST), Ok(Some((0x2000, 1))));
     assert_eq!(found.find(HOB_LIST), Ok(Some((0x2010, 0))));
     assert_eq!(found.find(1), Err(ListError::Twice { tag: 1, first: 0x1000, second: 0x2018 }));
@@ -192,10 +179,10 @@ fn entries_are_found_by_their_tag_and_once_only() {
 #[test]
 fn a_list_has_as_many_entries_as_are_kept() {
     let of = |count| list(&vec![(9, 8, &[][..]); count]);
-    assert!(read(&of(MAX_ENTRIES)).is_ok());
-    assert_eq!(read(&of(MAX_ENTRIES + 1)), Err(ListError::TooMany));
+    assert!(TransferList::of(&of(MAX_ENTRIES)).is_ok());
+    assert_eq!(TransferList::of(&of(MAX_ENTRIES + 1)), Err(ListError::TooMany));
     let empty = vec![(0, 8, &[][..]); 3 * MAX_ENTRIES];
-    assert_eq!(read(&list(&empty)).unwrap().last(), None, "empty ones do not count");
+    assert_eq!(TransferList::of(&list(&empty)).unwrap().last(), None, "empty ones do not count");
 }
 
 /// All data lies in the list, one behind the other.
@@ -234,7 +221,7 @@ fn no_bytes_make_the_reader_of_lists_panic() {
         if random(4) != 0 {
             seal(&mut bytes);
         }
-        match read(&bytes) {
+        match TransferList::of(&bytes) {
             Ok(found) => {
                 accepted += 1;
                 assert!(is_sound(&found, bytes.len()), "{bytes:02x?}");
