@@ -19,6 +19,8 @@ use crate::setup::step;
 const BASE: u64 = 0x600_0000;
 const IMAGE_LIMIT: u64 = 16 << 20;
 const MANIFEST_LIMIT: usize = 2816;
+/// The most bytes of a package that BL2 loads.
+const PACKAGE_LIMIT: usize = 3 << 20;
 
 /// A check of the firmware.
 type Check = fn(&Firmware) -> Result<()>;
@@ -86,7 +88,7 @@ fn contents(firmware: &Firmware) -> Result<()> {
         ensure!(!found(name)?.is_empty(), "{name} in the FIP is empty");
     }
     let info = step::output(Command::new(fip::fiptool(Platform::Fvp)?).arg("info").arg(fip))?;
-    for (uuid, _) in listed(&beside(firmware, "tb_fw_config.dtb")?)? {
+    for (_, uuid, _) in listed(&beside(firmware, "tb_fw_config.dtb")?)? {
         ensure!(info.to_lowercase().contains(&uuid), "the FIP has no package {uuid}");
     }
     Ok(())
@@ -114,15 +116,18 @@ fn manifest(firmware: &Firmware) -> Result<()> {
     Ok(())
 }
 
-/// UUID and load address of each partition.
-fn listed(config: &[u8]) -> Result<Vec<(String, u64)>> {
+/// What TB_FW_CONFIG says of a partition: name, UUID and load address.
+type Listed = (String, String, u64);
+
+/// All partitions that it lists.
+fn listed(config: &[u8]) -> Result<Vec<Listed>> {
     let tree = Fdt::new(config).map_err(|error| anyhow!("{error}"))?;
     let list = tree.find_node("/secure-partitions").context("/secure-partitions")?;
     list.children()
         .map(|node| {
             let uuid = node.property("uuid").and_then(|property| property.as_str()).context("uuid")?;
             let address = node.property("load-address").and_then(|property| property.as_usize());
-            Ok((uuid.to_owned(), address.context("load-address")? as u64))
+            Ok((node.name.to_owned(), uuid.to_owned(), address.context("load-address")? as u64))
         })
         .collect()
 }
@@ -131,8 +136,7 @@ fn partitions(firmware: &Firmware) -> Result<()> {
     let config = beside(firmware, "tb_fw_config.dtb")?;
     let tree = Fdt::new(&config).map_err(|error| anyhow!("{error}"))?;
     ensure!(tree.find_node("/tb_fw-config").is_some(), "BL2's own configuration is missing");
-    let list = tree.find_node("/secure-partitions").context("/secure-partitions")?;
-    let listed: BTreeSet<_> = list.children().map(|node| node.name.to_owned()).collect();
+    let listed: BTreeSet<_> = listed(&config)?.into_iter().map(|(name, ..)| name).collect();
     let wanted: BTreeSet<_> = firmware.partitions.iter().map(|partition| partition.name.clone()).collect();
     ensure!(listed == wanted, "listed: {listed:?}");
     Ok(())
@@ -141,17 +145,18 @@ fn partitions(firmware: &Firmware) -> Result<()> {
 fn packages(firmware: &Firmware) -> Result<()> {
     let manifest = beside(firmware, "spmc.dtb")?;
     let tree = Fdt::new(&manifest).map_err(|error| anyhow!("{error}"))?;
-    for (uuid, address) in listed(&beside(firmware, "tb_fw_config.dtb")?)? {
+    for (name, uuid, address) in listed(&beside(firmware, "tb_fw_config.dtb")?)? {
         let vm = tree.find_node("/hypervisor").into_iter().flat_map(|node| node.children()).find(|node| {
             node.property("load_address").and_then(|property| property.as_usize()) == Some(address as usize)
         });
         let memory = vm.and_then(|vm| vm.property("mem_size")?.as_usize());
         let memory = memory.with_context(|| format!("{uuid}: no vmN has {address:#x}"))?;
-        ensure!(memory <= 3 << 20, "{uuid}: BL2 loads 3 MB at most");
-    }
-    for partition in &firmware.partitions {
-        let package = beside(firmware, &format!("{}.pkg", partition.name))?;
-        check_package(&package).with_context(|| partition.name.clone())?;
+        let partition = firmware.partitions.iter().find(|partition| partition.name == name);
+        let name = &partition.with_context(|| format!("{name} is no partition"))?.name;
+        let package = beside(firmware, &format!("{name}.pkg"))?;
+        check_package(&package).with_context(|| name.clone())?;
+        let most = memory.min(PACKAGE_LIMIT);
+        ensure!(package.len() <= most, "{name}: {:#x} bytes, and {most:#x} are there", package.len());
     }
     Ok(())
 }
