@@ -58,6 +58,9 @@ pub fn run(args: &RunArgs) -> Result<()> {
 
 /// Runs Arm's model, with the test image unless the user brings another: a kernel is not prepared for it.
 fn on_model(args: &RunArgs) -> Result<()> {
+    if args.fip.bl33.is_none() && args.normal == Normal::Linux {
+        eprintln!("the Normal world is the test image: Linux is not prepared for {}", args.fip.platform);
+    }
     let (options, variant) = of_tests(&args.fip);
     let bl33 = args.fip.bl33.clone().map_or(Bl33::Tests, Bl33::Image);
     let firmware = fip::build(&options, &bl33, variant)?;
