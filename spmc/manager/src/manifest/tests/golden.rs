@@ -220,3 +220,25 @@ fn an_image_uuid_may_be_a_string() {
     assert_eq!(read(&source), Some(uuid!("617d5bc4-b9a3-4ecb-949e-49b469bedaa5")));
     assert_eq!(read(&source), read(FVP_LIVE));
 }
+
+#[test]
+fn the_spmc_manifest_of_each_platform_names_what_is_there() {
+    let sbsa = include_str!("../../../../../manifests/sbsa-ref/spmc.dts");
+    let fvp = include_str!("../../../../../manifests/fvp/spmc.dts");
+    // The preprocessor's lines begin in the first column, and say this.
+    let plain = |source: &str| {
+        let lines: Vec<_> = source.lines().filter(|line| !line.starts_with('#')).collect();
+        lines.join("\n").replace("SPMC_BASE", "0x20008000")
+    };
+    for (source, base, first, normal) in
+        [(sbsa, 0x2000_8000, 0x2030_0000, 1 << 40), (fvp, 0x600_0000, 0x730_0000, 0x8000_0000)]
+    {
+        let manifest = spmc_of(&plain(source)).unwrap();
+        assert_eq!(manifest.image.0, base);
+        assert_eq!((manifest.cpus.len(), manifest.vms[0].vcpus, manifest.vms[1].vcpus), (8, 8, 1));
+        assert_eq!(manifest.vms[0].memory.start(), first);
+        let memory = manifest.memory.iter().filter(|memory| !memory.device);
+        let starts: Vec<_> = memory.map(|memory| memory.range.start()).collect();
+        assert!(starts.contains(&first) && starts.contains(&normal), "{starts:x?}");
+    }
+}
