@@ -1,9 +1,10 @@
 //! From the first instruction to the service: stacks, stage 1, vectors, registration, and the end of a broken vCPU.
 //!
-//! Stage 1 is turned on with tables that map every address to itself as Normal write-back memory: atomics
-//! and caches work as Rust code expects, and stage 2 decides what is really there, devices included (the stricter
-//! attribute of the two stages holds; Arm ARM, D8.6). The tables are constant but for where they lie, and no
-//! relocation runs with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the Normal world's memory.
+//! Stage 1 is turned on with tables that map every address to itself as Normal write-back memory, in the first 512 GB and
+//! from 1 TB on: atomics and caches work as Rust code expects, and stage 2 decides what is really there, devices
+//! included (the stricter attribute of the two stages holds; Arm ARM, D8.6). The tables are constant but for where they
+//! lie, and no relocation runs with the MMU off. The same addresses from [`NORMAL`](crate::memory::NORMAL) on are the
+//! Normal world's memory.
 //!
 //! An image for S-EL0, of which the build script says so to the linker, has neither: the SPMC maps its memory, and the
 //! image says what it writes.
