@@ -6,7 +6,7 @@ pub mod flash;
 mod layout;
 mod package;
 mod place;
-mod tfa;
+pub mod tfa;
 mod transfer_list;
 pub mod tree;
 

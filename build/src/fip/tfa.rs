@@ -91,8 +91,7 @@ pub fn build(wanted: Wanted<'_>) -> Result<Built> {
             None => compile(platform, &tree, &flags, &work)?,
             Some(changes) => {
                 let changed = work.join("changed");
-                copy_folder(&tree, &changed)?;
-                change(&changed, &changes)?;
+                copy_changed(&tree, &changes, &changed)?;
                 compile(platform, &changed, &flags, &work)?;
                 fs::remove_dir_all(&changed)?;
             }
@@ -112,6 +111,20 @@ fn integration(platform: Platform) -> PathBuf {
 /// Our changes to the source that set-up fetches, if the platform needs any.
 fn changes(platform: Platform) -> Option<PathBuf> {
     Some(integration(platform).join("tf-a-2.12.patch")).filter(|file| file.exists())
+}
+
+/// A copy of the source that set-up fetches, with our changes for the platform.
+///
+/// # Errors
+/// If they do not fit it, or the platform needs none.
+pub fn changed_source(platform: Platform, to: &Path) -> Result<()> {
+    let changes = changes(platform).with_context(|| format!("{platform} needs no changes"))?;
+    copy_changed(&setup::tfa_source()?, &changes, to)
+}
+
+fn copy_changed(tree: &Path, changes: &Path, to: &Path) -> Result<()> {
+    copy_folder(tree, to)?;
+    change(to, changes)
 }
 
 fn change(tree: &Path, changes: &Path) -> Result<()> {

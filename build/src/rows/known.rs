@@ -15,7 +15,8 @@ const HOST: &[&str] = &["build", "spmc/manager", "tests/dts", "tests/scenarios"]
 /// The list of the Normal-world image's scenarios.
 const SCENARIOS: &str = "tests/normal/src/tests/mod.rs";
 /// What boots machines.
-const MACHINES: &[&str] = &["build/src/test/target.rs", "build/src/test/handoff.rs"];
+const MACHINES: &[&str] =
+    &["build/src/test/target.rs", "build/src/test/handoff.rs", "build/src/test/later.rs"];
 
 /// Names of tests with the files that hold them, from the project's root.
 #[derive(Debug, Default)]

@@ -5,6 +5,7 @@ mod fvp;
 mod golden;
 mod handoff;
 mod host;
+mod later;
 pub mod lines;
 mod long;
 pub mod model;
@@ -35,7 +36,10 @@ pub fn run(args: &TestArgs) -> Result<()> {
                     target::run(&mut tally, *platform, args.long);
                     target::run_of_virt(&mut tally);
                 }
-                Platform::SbsaRef => target::run(&mut tally, *platform, args.long),
+                Platform::SbsaRef => {
+                    target::run(&mut tally, *platform, args.long);
+                    later::run(&mut tally);
+                }
                 Platform::Fvp => fvp::run(&mut tally),
             }
         }

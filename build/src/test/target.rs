@@ -45,7 +45,7 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: memory transactions"));
     match Stack::build(&fip::of_tests(platform, "memory"), Variant { name: "memory", ..Variant::default() }) {
         Ok(stack) => {
-            let request = stack.request(MEMORY | u64::from(u32::MAX));
+            let request = stack.request(MEMORY_ALL);
             let consoles = PES.map(|pes| boot(tally, &stack, pes, &["-device", &request]));
             tally.run("the trampoline is one page and all that S-EL0 sees of the SPMC", || {
                 let console = consoles[0].as_ref().context("the machine did not run")?;
@@ -75,7 +75,7 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
 /// All scenarios that leave a working machine behind, on PEs of another kind.
 fn other_cores(tally: &mut Tally, platform: Platform, cores: &'static Cores) {
     const PES: u32 = 2;
-    let all = MEMORY | u64::from(u32::MAX);
+    let all = MEMORY_ALL;
     for (stack, args, request) in
         [("tests", fip::tests(platform), None), ("memory", fip::of_tests(platform, "memory"), Some(all))]
     {
@@ -172,6 +172,8 @@ fn soak(tally: &mut Tally, stack: &Stack) {
 const ALONE: u64 = 0x414c_4f4e << 32;
 /// "MEMO": the same for memory transactions; all ones are those that need no machine of their own.
 const MEMORY: u64 = 0x4d45_4d4f << 32;
+/// Those that need no machine of their own.
+pub const MEMORY_ALL: u64 = MEMORY | u32::MAX as u64;
 
 /// Boots each scenario that needs a machine of its own; the first one says how many there are.
 fn alone(tally: &mut Tally, stack: &Stack, request: u64) {
@@ -225,7 +227,10 @@ fn report_as(tally: &mut Tally, console: &Consoles, pes: u32, prefix: &str) {
 }
 
 /// That the image saw all PEs, counted as many tests as it reported, and ended the machine.
-fn complete(console: &Consoles, pes: u32) -> Result<()> {
+///
+/// # Errors
+/// If one of it is not so.
+pub fn complete(console: &Consoles, pes: u32) -> Result<()> {
     ensure!(console.normal.contains(&format!("normal: {pes} PEs")), "the image did not see {pes} PEs");
     let (passed, failed) =
         console.normal.lines().find_map(closing).context("the image did not come to its end")?;
