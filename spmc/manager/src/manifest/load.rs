@@ -74,9 +74,8 @@ fn package(vm: &VmEntry, memory: &mut dyn Memory) -> Result<Package, Error> {
     if !transfer_list::is_list(&header) {
         return Ok(Package::parse(&header, &vm.memory)?);
     }
-    let list =
-        TransferList::parse(vm.memory.bytes(), &mut |offset, into| copy(memory, start + offset, into))?;
-    Ok(Package::of_list(&list)?)
+    let read = &mut |offset, into: &mut [u8]| copy(memory, start + offset, into).ok();
+    Ok(Package::of_list(&TransferList::parse(vm.memory.bytes(), read)?)?)
 }
 
 fn copy(memory: &mut dyn Memory, address: u64, into: &mut [u8]) -> Result<(), Error> {

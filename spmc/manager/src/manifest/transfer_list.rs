@@ -90,10 +90,16 @@ pub enum ListError {
         /// What would be right.
         right: u8,
     },
-    /// The list ends within its header, or that of an entry.
-    #[error("the header at {offset:#x} is cut: the list has {size:#x} bytes")]
+    /// Bytes cannot be read.
+    #[error("it cannot be read at {offset:#x}")]
+    Unreadable {
+        /// Which.
+        offset: u64,
+    },
+    /// The list ends within the header of an entry.
+    #[error("the entry at {offset:#x} is cut: the list has {size:#x} bytes")]
     Cut {
-        /// Where the header begins.
+        /// Where the entry begins.
         offset: u64,
         /// Where the list ends.
         size: u64,
@@ -134,8 +140,8 @@ pub enum ListError {
 /// Where the data of an entry lies: offset and size in bytes.
 pub type Data = (u64, u64);
 
-/// What fills a slice with the bytes at an offset of a list, or says why it cannot.
-pub type Read<'a, E> = dyn FnMut(u64, &mut [u8]) -> Result<(), E> + 'a;
+/// What fills a slice with the bytes at an offset of a list, if it can.
+pub type Read<'a> = dyn FnMut(u64, &mut [u8]) -> Option<()> + 'a;
 
 /// The entries of a list, in their order, without the empty ones.
 #[derive(Debug, PartialEq, Eq)]
@@ -147,10 +153,12 @@ impl TransferList {
     /// Checks the list that `read` reads. It may have `room` bytes.
     ///
     /// # Errors
-    /// What is wrong with the list, and what `read` says.
-    pub fn parse<E: From<ListError>>(room: u64, read: &mut Read<'_, E>) -> Result<Self, E> {
+    /// What is wrong with the list, or where it cannot be read.
+    // Once, for both that have a list: it is of no use to run faster at boot.
+    #[inline(never)]
+    pub fn parse(room: u64, read: &mut Read<'_>) -> Result<Self, ListError> {
         let mut header = [0; HEADER_SIZE];
-        read(0, &mut header)?;
+        read(0, &mut header).ok_or(ListError::Unreadable { offset: 0 })?;
         let size = size(&header, room)?;
         sum(&header, size, read)?;
         let mut entries = Vec::new();
@@ -159,7 +167,7 @@ impl TransferList {
             let (tag, data) = entry(offset, size, read)?;
             if tag != EMPTY {
                 if entries.len() == MAX_ENTRIES {
-                    return Err(ListError::TooMany.into());
+                    return Err(ListError::TooMany);
                 }
                 entries.push((tag, data));
             }
@@ -173,11 +181,9 @@ impl TransferList {
     /// # Errors
     /// What is wrong with the list.
     pub fn of(bytes: &[u8]) -> Result<Self, ListError> {
-        let length = bytes.len() as u64;
-        Self::parse(length, &mut |offset, into| {
-            let found = bytes.get(offset as usize..).and_then(|rest| rest.get(..into.len()));
-            into.copy_from_slice(found.ok_or(ListError::Cut { offset, size: length })?);
-            Ok(())
+        Self::parse(bytes.len() as u64, &mut |offset, into| {
+            into.copy_from_slice(bytes.get(offset as usize..)?.get(..into.len())?);
+            Some(())
         })
     }
 
@@ -232,7 +238,7 @@ pub fn size(header: &[u8; HEADER_SIZE], room: u64) -> Result<u64, ListError> {
 }
 
 /// Adds all bytes up, if the header says that they come to nothing.
-fn sum<E: From<ListError>>(header: &[u8; HEADER_SIZE], size: u64, read: &mut Read<'_, E>) -> Result<(), E> {
+fn sum(header: &[u8; HEADER_SIZE], size: u64, read: &mut Read<'_>) -> Result<(), ListError> {
     let header: &Header = zerocopy::transmute_ref!(header);
     if header.flags.get() & HAS_CHECKSUM == 0 {
         return Ok(());
@@ -242,26 +248,26 @@ fn sum<E: From<ListError>>(header: &[u8; HEADER_SIZE], size: u64, read: &mut Rea
     while offset < size {
         let length = (size - offset).min(piece.len() as u64);
         let bytes = &mut piece[..length as usize];
-        read(offset, bytes)?;
+        read(offset, bytes).ok_or(ListError::Unreadable { offset })?;
         sum = bytes.iter().fold(sum, |sum, byte| sum.wrapping_add(*byte));
         offset += length;
     }
     let checksum = header.checksum;
     if sum != 0 {
-        return Err(ListError::Checksum { checksum, right: checksum.wrapping_sub(sum) }.into());
+        return Err(ListError::Checksum { checksum, right: checksum.wrapping_sub(sum) });
     }
     Ok(())
 }
 
 /// Tag and data of the entry at `offset` of a list of `size` bytes.
-fn entry<E: From<ListError>>(offset: u64, size: u64, read: &mut Read<'_, E>) -> Result<(u32, Data), E> {
+fn entry(offset: u64, size: u64, read: &mut Read<'_>) -> Result<(u32, Data), ListError> {
     let smallest = size_of::<EntryHeader>() as u64;
     let rest = size - offset;
     if rest < smallest {
-        return Err(ListError::Cut { offset, size }.into());
+        return Err(ListError::Cut { offset, size });
     }
     let mut bytes = [0; size_of::<EntryHeader>()];
-    read(offset, &mut bytes)?;
+    read(offset, &mut bytes).ok_or(ListError::Unreadable { offset })?;
     let header: &EntryHeader = zerocopy::transmute_ref!(&bytes);
     let [low, middle, high] = header.tag;
     let tag = u32::from_le_bytes([low, middle, high, 0]);
