@@ -220,12 +220,17 @@ impl<'b, 'a> Node<'b, 'a> {
 
     /// The error of a value beyond its limit. A long value is cut: it comes from the manifest and goes to the console.
     pub fn value(&self, property: &'static str, value: impl Display, limit: impl Into<String>) -> Error {
+        self.beyond(property, value.to_string(), limit.into())
+    }
+
+    /// As [`Self::value`], once for all types of values.
+    #[cold]
+    fn beyond(&self, property: &'static str, mut value: String, limit: String) -> Error {
         const SHOWN: usize = 80;
-        let mut value = value.to_string();
         if value.chars().count() > SHOWN {
             value = value.chars().take(SHOWN).chain("...".chars()).collect();
         }
-        Error::Value { at: self.at(property), value, limit: limit.into() }
+        Error::Value { at: self.at(property), value, limit }
     }
 
     /// The error of a value that stands twice where it must be unique: here, and before that in `first`.
