@@ -44,7 +44,7 @@ pub struct Shared {
     pes: &'static Pes,
 }
 
-static SHARED: Once<Shared> = Once::new();
+static SHARED: Once<&'static Shared> = Once::new();
 
 /// From entry.S, on the boot tables: what EL3 handed over in x0 to x3, and the PE's index.
 pub extern "C" fn boot(x0: u64, x1: u64, x2: u64, x3: u64, linear: u64) -> ! {
@@ -87,7 +87,9 @@ pub extern "C" fn boot(x0: u64, x1: u64, x2: u64, x3: u64, linear: u64) -> ! {
     let mut machine = Machine::new(ranges, Gic::start(platform, pes, cpu(linear)));
     let (spmc, contexts) =
         build(platform, &features, &mut machine, &spmc_manifest, &own, tables.trampoline());
-    let shared = SHARED.call_once(|| Shared { spmc, contexts, features, ranges, platform, pes });
+    // Leaked first: nothing of it is ever dropped, and so no code for that is in the image.
+    let shared = Box::leak(Box::new(Shared { spmc, contexts, features, ranges, platform, pes }));
+    let shared = SHARED.call_once(|| shared);
     if shared.spmc.partitions().any(|partition| partition.is_at_el0()) {
         log::info!("S-EL0 sees {:x?} of the SPMC", tables.seen_at_el0());
     }
