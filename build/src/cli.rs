@@ -64,6 +64,12 @@ pub struct FipArgs {
     /// The Normal world's first image, as it lies in memory
     #[arg(long, value_name = "FILE")]
     pub bl33: Option<PathBuf>,
+    /// Have TF-A authenticate everything that it loads, each partition by its owner's certificate
+    #[arg(long)]
+    pub secure_boot: bool,
+    /// Where the private keys are: rot.pem, prot.pem and trusted_world.pem; those that are missing are made
+    #[arg(long, value_name = "DIR", requires = "secure_boot")]
+    pub keys: Option<PathBuf>,
 }
 
 /// Who runs in the Normal world.
@@ -85,9 +91,9 @@ pub struct RunArgs {
     /// Who runs in the Normal world
     #[arg(long, value_enum, default_value_t)]
     pub normal: Normal,
-    /// Number of PEs
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=512))]
-    pub smp: u32,
+    /// Number of PEs, 4 if not said
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub smp: Option<u32>,
     /// The kind of PEs: what QEMU's -cpu takes, such as neoverse-n2
     #[arg(long, value_name = "MODEL")]
     pub cpu: Option<String>,
@@ -106,6 +112,14 @@ pub struct RunArgs {
     /// More arguments for QEMU
     #[arg(last = true, value_name = "QEMU ARGS")]
     pub qemu: Vec<String>,
+}
+
+impl RunArgs {
+    /// Number of PEs.
+    #[must_use]
+    pub fn pes(&self) -> u32 {
+        self.smp.unwrap_or(4)
+    }
 }
 
 /// Options of `test`.

@@ -83,7 +83,16 @@ impl Stack {
     /// # Errors
     /// If QEMU cannot be run.
     pub fn boot(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
-        self.boot_from(&self.flashes, pes, arguments, LIMIT)
+        self.boot_from(&self.flashes, pes, arguments, LIMIT, None)
+    }
+
+    /// As [`Self::boot`], on one PE and only until the Normal world's console has a line with this text: TF-A stays
+    /// where it is after what it says last.
+    ///
+    /// # Errors
+    /// If QEMU cannot be run.
+    pub fn boot_until(&self, text: &str) -> Result<Consoles> {
+        self.boot_from(&self.flashes, 1, &[], LIMIT, Some(text))
     }
 
     /// As [`Self::boot`], for what takes long.
@@ -91,7 +100,7 @@ impl Stack {
     /// # Errors
     /// If QEMU cannot be run.
     pub fn boot_for_long(&self, pes: u32, arguments: &[&str]) -> Result<Consoles> {
-        self.boot_from(&self.flashes, pes, arguments, LONG_LIMIT)
+        self.boot_from(&self.flashes, pes, arguments, LONG_LIMIT, None)
     }
 
     /// Boots it from a flash in which `damage` changed something.
@@ -99,6 +108,14 @@ impl Stack {
     /// # Errors
     /// If `damage` fails or QEMU cannot be run.
     pub fn boot_damaged(&self, pes: u32, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Consoles> {
+        self.damaged(damage)?.boot(pes, &[])
+    }
+
+    /// The same with a flash in which `damage` changed something.
+    ///
+    /// # Errors
+    /// If `damage` fails or the flash cannot be written.
+    pub fn damaged(&self, damage: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Self> {
         let mut content = fs::read(&self.flashes.first)?;
         let size = content.len() as u64;
         // What is looked for lies in what is used of the flash.
@@ -106,7 +123,8 @@ impl Stack {
         damage(&mut content)?;
         let first = self.flashes.first.with_extension("damaged");
         flash::write(&first, &content, size)?;
-        self.boot_from(&Flashes { first, ..self.flashes.clone() }, pes, &[], LIMIT)
+        let flashes = Flashes { first, ..self.flashes.clone() };
+        Ok(Self { flashes, spmc: self.spmc.clone(), normal: self.normal.clone(), ..*self })
     }
 
     fn boot_from(
@@ -115,6 +133,7 @@ impl Stack {
         pes: u32,
         arguments: &[&str],
         limit: Duration,
+        until: Option<&str>,
     ) -> Result<Consoles> {
         let mut machine = Machine::new(self.platform, flashes).smp(pes).arguments(arguments.iter().copied());
         if let Some(cores) = self.cores {
@@ -132,6 +151,9 @@ impl Stack {
                     };
                     text.push_str(&line.text);
                     text.push('\n');
+                    if until.is_some_and(|until| line.text.contains(until)) {
+                        return Ok(consoles);
+                    }
                 }
                 Event::Unfinished(_) => {}
                 Event::Ended(status) => {

@@ -33,7 +33,7 @@ impl Model {
         let Start::Model { program: name, .. } = platform.description().start else {
             bail!("{platform} is no model");
         };
-        let file = project::root().join("tfa-integration").join(platform.name()).join("parameters");
+        let file = parameters_file(platform);
         let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         let folder = project::runs(platform);
         fs::create_dir_all(&folder)?;
@@ -83,6 +83,12 @@ impl Model {
         let texts = self.consoles.iter().map(read).collect::<Result<Vec<_>>>()?;
         Ok(texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect())
     }
+}
+
+/// The file with the model's parameters.
+#[must_use]
+pub fn parameters_file(platform: Platform) -> PathBuf {
+    project::root().join("tfa-integration").join(platform.name()).join("parameters")
 }
 
 fn with_file(parameter: &str, file: &Path) -> OsString {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use uuid::Uuid;
 
-use super::layout::{self, Entry, Kind};
+use super::layout::{self, Entry, Kind, Owner};
 use super::place::{self, Place};
 use super::tree::{self, Sources, Tree, Vm};
 use super::{package, transfer_list};
@@ -40,6 +40,8 @@ pub struct Packed {
     pub uuid: Uuid,
     /// Where BL2 puts the package.
     pub address: u64,
+    /// Who signs for it.
+    pub owner: Owner,
 }
 
 /// The layout and the SPMC manifest, read.
@@ -171,7 +173,7 @@ impl Configuration {
         fs::write(&path, package)?;
         let own = is_own(&entry.image.file);
         let partition = Partition { name: entry.name.clone(), id: SPMC_ID + vm.number, uuids, own };
-        Ok(Packed { partition, package: path, uuid, address })
+        Ok(Packed { partition, package: path, uuid, address, owner: entry.owner })
     }
 }
 
@@ -183,10 +185,10 @@ fn is_own(image: &Path) -> bool {
 /// The source of TB_FW_CONFIG: what BL2 loads, and where to (the binding `arm,sp` of TF-A).
 fn tb_fw_config(packed: &[Packed]) -> String {
     let mut text = String::from("\n/ {\n\tsecure-partitions {\n\t\tcompatible = \"arm,sp\";\n");
-    for Packed { partition, uuid, address, .. } in packed {
-        let name = &partition.name;
+    for Packed { partition, uuid, address, owner, .. } in packed {
+        let (name, owner) = (&partition.name, owner.name());
         let node = format!(
-            "\n\t\t{name} {{\n\t\t\tuuid = \"{uuid}\";\n\t\t\tload-address = <{address:#x}>;\n\t\t}};\n"
+            "\n\t\t{name} {{\n\t\t\tuuid = \"{uuid}\";\n\t\t\tload-address = <{address:#x}>;\n\t\t\towner = \"{owner}\";\n\t\t}};\n"
         );
         text.push_str(&node);
     }
@@ -202,8 +204,11 @@ mod tests {
     fn tb_fw_config_names_each_package_and_its_place() {
         let uuid = Uuid::try_parse("5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41").unwrap();
         let partition = Partition { name: "echo".to_owned(), id: 0x8001, uuids: vec![uuid], own: true };
-        let text = tb_fw_config(&[Packed { partition, package: PathBuf::new(), uuid, address: 0xe20_0000 }]);
+        let owner = Owner::Plat;
+        let package = PathBuf::new();
+        let text = tb_fw_config(&[Packed { partition, package, uuid, address: 0xe20_0000, owner }]);
         assert!(text.contains("\techo {\n\t\t\tuuid = \"5d7f1c2e-8a3b-4e60-9b1d-3c2f6a7e9d41\";"), "{text}");
         assert!(text.contains("load-address = <0xe200000>;"));
+        assert!(text.contains("owner = \"Plat\";"));
     }
 }

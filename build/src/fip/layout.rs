@@ -32,6 +32,30 @@ pub enum Kind {
     TransferList { max_size: u64 },
 }
 
+/// Who answers for a partition, and so signs for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The silicon provider.
+    #[default]
+    Sip,
+    /// The platform's owner.
+    Plat,
+}
+
+impl Owner {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sip, Self::Plat];
+
+    /// The name in the layout and in TB_FW_CONFIG.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sip => "SiP",
+            Self::Plat => "Plat",
+        }
+    }
+}
+
 /// A partition of the layout.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -47,6 +71,8 @@ pub struct Entry {
     pub uuid: Option<Uuid>,
     /// `physical-load-address`, instead of the manifest's `load-address`.
     pub address: Option<u64>,
+    /// `owner`.
+    pub owner: Owner,
 }
 
 /// Reads a layout.
@@ -81,9 +107,16 @@ fn entry(name: &str, value: &Value, folder: &Path) -> Result<Entry> {
     };
     let uuid = text("uuid")?.map(|text| Uuid::try_parse(text).context("uuid")).transpose()?;
     let address = text("physical-load-address")?.map(number).transpose().context("physical-load-address")?;
+    let owner = match text("owner")? {
+        None => Owner::default(),
+        Some(name) => *Owner::ALL
+            .iter()
+            .find(|owner| owner.name() == name)
+            .context("owner: it must be \"SiP\" or \"Plat\"")?,
+    };
     let image = part(properties, "image", IMAGE_OFFSET, folder).context("image")?;
     let manifest = part(properties, "pm", MANIFEST_OFFSET, folder).context("pm")?;
-    Ok(Entry { name: name.to_owned(), kind, image, manifest, uuid, address })
+    Ok(Entry { name: name.to_owned(), kind, image, manifest, uuid, address, owner })
 }
 
 /// A file, either by its name alone or as `{"file": …, "offset": …}`.
@@ -158,6 +191,17 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_the_silicon_providers_unless_the_layout_says_the_platform_owners() {
+        let owner = |more: &str| {
+            let text = format!(r#"{{"a": {{"image": "a.bin", "pm": "a.dts"{more}}}}}"#);
+            parse(&text, Path::new("d")).unwrap().remove(0).owner
+        };
+        assert_eq!(owner(""), Owner::Sip);
+        assert_eq!(owner(r#", "owner": "SiP""#), Owner::Sip);
+        assert_eq!(owner(r#", "owner": "Plat""#), Owner::Plat);
+    }
+
+    #[test]
     fn an_error_names_the_partition_and_the_property() {
         assert_eq!(error(r#"{"a": {"image": "a.bin"}}"#), "a: pm: missing");
         assert_eq!(error(r#"{"a": {"image": {}, "pm": "x"}}"#), "a: image: file: missing");
@@ -165,6 +209,8 @@ mod tests {
         assert!(error(text).starts_with("a: physical-load-address: \"12g\" is not a number"));
         assert!(error(r#"{"a": {"package": "xl_pkg"}}"#).starts_with("a: package:"));
         assert!(error(r#"{"a": {"package": "tl_pkg", "size": "1g"}}"#).starts_with("a: size: \"1g\""));
+        let owned = r#"{"a": {"image": "a.bin", "pm": "x", "owner": "plat"}}"#;
+        assert_eq!(error(owned), r#"a: owner: it must be "SiP" or "Plat""#);
         assert!(error(r#"{"a b": {}}"#).starts_with("a b: a partition's name"));
     }
 }

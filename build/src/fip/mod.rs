@@ -6,6 +6,7 @@ pub mod flash;
 mod layout;
 mod package;
 mod place;
+pub mod secure_boot;
 pub mod tfa;
 mod transfer_list;
 pub mod tree;
@@ -24,6 +25,7 @@ use crate::{image, project};
 pub use configuration::Partition;
 use configuration::{Configuration, Packed};
 use flash::Flashes;
+use secure_boot::Keys;
 use tfa::Wanted;
 
 /// Who is started in the Normal world.
@@ -56,6 +58,8 @@ pub struct Variant<'a> {
     pub features: &'a [&'a str],
     /// Make variables of TF-A that override those of the platform.
     pub tfa: &'a [&'a str],
+    /// Keys that sign instead of those that TF-A trusts with secure boot.
+    pub signers: Option<&'a Keys>,
 }
 
 /// Builds everything and says where it is.
@@ -101,8 +105,10 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
     image::partitions()?;
     let kernel = matches!(bl33, Bl33::Kernel);
     let named = [variant.name].into_iter().filter(|name| !name.is_empty());
+    let secure = args.secure_boot.then_some("secure-boot");
+    let kernels = kernel.then_some("linux");
     let parts: Vec<_> =
-        kernel.then_some("linux").into_iter().chain(named).chain(variant.features.iter().copied()).collect();
+        kernels.into_iter().chain(secure).chain(named).chain(variant.features.iter().copied()).collect();
     let mut folder = project::firmware(platform);
     if !parts.is_empty() {
         folder.push(parts.join("-"));
@@ -111,19 +117,26 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
     let description = platform.description();
     let one_flash = matches!(description.start, Start::OneFlash { .. });
     let by_bl31 = kernel && one_flash;
-    let tfa =
-        tfa::build(Wanted { platform, tree: args.tfa.as_deref(), kernel: by_bl31, flags: variant.tfa })?;
+    let keys = args.secure_boot.then(|| Keys::ensure(args.keys.as_deref())).transpose()?;
+    let tfa = tfa::build(Wanted {
+        platform,
+        tree: args.tfa.as_deref(),
+        kernel: by_bl31,
+        flags: variant.tfa,
+        secure_boot: keys.as_ref(),
+    })?;
     let configuration = Configuration::read(args, tfa.spmc_base, &folder)?;
     let spmc_size = fs::metadata(&spmc.bin)?.len();
     let base = description.trees.base.map(|tree| tfa.file(tree));
     let packed = configuration.pack(description, spmc_size, base.as_deref(), &folder)?;
-    let mut create = Command::new(tfa.file("fiptool"));
-    create.arg("create").arg("--tb-fw").arg(tfa.file("bl2.bin")).arg("--soc-fw").arg(tfa.file("bl31.bin"));
-    create.arg("--tos-fw").arg(&spmc.bin).arg("--tb-fw-config").arg(folder.join("tb_fw_config.dtb"));
-    create.arg("--tos-fw-config").arg(folder.join("spmc.dtb"));
-    for (option, tree) in description.trees.more {
-        create.arg(option).arg(tfa.file(tree));
-    }
+    let mut images = vec![
+        ("--tb-fw", tfa.file("bl2.bin")),
+        ("--soc-fw", tfa.file("bl31.bin")),
+        ("--tos-fw", spmc.bin.clone()),
+        ("--tb-fw-config", folder.join("tb_fw_config.dtb")),
+        ("--tos-fw-config", folder.join("spmc.dtb")),
+    ];
+    images.extend(description.trees.more.iter().map(|(option, tree)| (*option, tfa.file(tree))));
     let first = match bl33 {
         Bl33::Image(file) => Some(file.clone()),
         Bl33::Tests => Some(image::normal(platform)?.bin),
@@ -132,7 +145,18 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
     let in_place = matches!(description.start, Start::TwoFlashes { .. });
     if let Some(file) = first.as_ref().filter(|_| !in_place) {
         fs::metadata(file).with_context(|| file.display().to_string())?;
-        create.arg("--nt-fw").arg(file);
+        images.push(("--nt-fw", file.clone()));
+    }
+    let mut create = Command::new(tfa.file("fiptool"));
+    create.arg("create");
+    for (option, file) in &images {
+        create.arg(option).arg(file);
+    }
+    if let Some(keys) = &keys {
+        let signers = variant.signers.unwrap_or(keys);
+        for (option, file) in secure_boot::sign(&tfa, signers, &images, &packed, &folder)? {
+            create.arg(option).arg(file);
+        }
     }
     for partition in &packed {
         create.arg("--blob").arg(blob(partition)?);
@@ -156,7 +180,8 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
 /// # Errors
 /// If TF-A does not build.
 pub fn fiptool(platform: Platform) -> Result<PathBuf> {
-    Ok(tfa::build(Wanted { platform, tree: None, kernel: false, flags: &[] })?.file("fiptool"))
+    Ok(tfa::build(Wanted { platform, tree: None, kernel: false, flags: &[], secure_boot: None })?
+        .file("fiptool"))
 }
 
 /// The argument of `fiptool create --blob`; a comma in it would end the file's name.

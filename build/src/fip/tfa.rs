@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use super::base;
+use super::secure_boot::Keys;
 use crate::platform::Platform;
 use crate::project;
 use crate::setup::{self, step};
@@ -29,6 +30,14 @@ const ALWAYS: &[&str] = &[
     "BUILD_MESSAGE_TIMESTAMP=\"reproducible\"",
 ];
 
+/// Our changes to 2.12 in the platform's folder: what it lacks for an SPMC, and for secure boot.
+const CHANGES: &str = "tf-a-2.12.patch";
+const SECURE_BOOT: &str = "secure-boot-2.12.patch";
+
+/// The chain of trust: the silicon provider and the platform's owner sign for what is theirs.
+const DUAL_ROOT: &str = "dualroot";
+const DUAL_ROOT_FLAG: &str = "COT=dualroot";
+
 /// The file that keeps the SPMC's load address beside the images.
 const BASE: &str = "spmc_base";
 
@@ -43,6 +52,8 @@ pub struct Wanted<'a> {
     pub kernel: bool,
     /// Make variables that override those of the platform.
     pub flags: &'a [&'a str],
+    /// The keys, if BL1 and BL2 authenticate what they load.
+    pub secure_boot: Option<&'a Keys>,
 }
 
 /// What TF-A's build gives.
@@ -53,8 +64,8 @@ pub struct Built {
 }
 
 impl Built {
-    /// A file of it: `bl1.bin`, `bl2.bin`, `bl31.bin`, the tool `fiptool` that puts a FIP together, or one of the
-    /// platform's device trees.
+    /// A file of it: `bl1.bin`, `bl2.bin`, `bl31.bin`, the tool `fiptool` that puts a FIP together, `cert_create` if there
+    /// is secure boot, or one of the platform's device trees.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -66,15 +77,25 @@ impl Built {
 /// # Errors
 /// If the tree is none of TF-A, our changes do not fit it, or it does not build; the message has the log's last lines.
 pub fn build(wanted: Wanted<'_>) -> Result<Built> {
-    let Wanted { platform, tree, .. } = wanted;
-    let changes = tree.is_none().then(|| changes(platform)).flatten();
+    let Wanted { platform, tree, secure_boot, .. } = wanted;
+    let changes = if tree.is_none() { changes(platform, secure_boot.is_some())? } else { Vec::new() };
     let tree = match tree {
         Some(tree) => fs::canonicalize(tree).with_context(|| tree.display().to_string())?,
         None => setup::tfa_source()?,
     };
     ensure!(tree.join("bl31").is_dir(), "{} is no source tree of Trusted Firmware-A", tree.display());
+    if secure_boot.is_some() && changes.is_empty() {
+        ensure!(
+            makefile(platform, &tree).contains(DUAL_ROOT),
+            "{} has no secure boot with two roots of trust on {platform}; to 2.12, {} adds it",
+            tree.display(),
+            integration(platform).join(SECURE_BOOT).display()
+        );
+    }
     let flags = flags(wanted)?;
-    let key = key(&tree, changes.as_deref(), &flags)?;
+    let keys = secure_boot.map(|keys| [&keys.rot, &keys.prot]);
+    let contents: Vec<_> = changes.iter().chain(keys.into_iter().flatten()).collect();
+    let key = key(&tree, &contents, &flags)?;
     let folder = project::target().join("tfa");
     fs::create_dir_all(&folder)?;
     // Another process may be compiling the same.
@@ -87,14 +108,13 @@ pub fn build(wanted: Wanted<'_>) -> Result<Built> {
             fs::remove_dir_all(&work)?;
         }
         fs::create_dir_all(&work)?;
-        match changes {
-            None => compile(platform, &tree, &flags, &work)?,
-            Some(changes) => {
-                let changed = work.join("changed");
-                copy_changed(&tree, &changes, &changed)?;
-                compile(platform, &changed, &flags, &work)?;
-                fs::remove_dir_all(&changed)?;
-            }
+        if changes.is_empty() {
+            compile(platform, &tree, &flags, &work)?;
+        } else {
+            let changed = work.join("changed");
+            copy_changed(&tree, &changes, &changed)?;
+            compile(platform, &changed, &flags, &work)?;
+            fs::remove_dir_all(&changed)?;
         }
         // Only a complete build gets the name that is looked for.
         fs::rename(&work, &kept)?;
@@ -108,9 +128,19 @@ fn integration(platform: Platform) -> PathBuf {
     project::root().join("tfa-integration").join(platform.name())
 }
 
-/// Our changes to the source that set-up fetches, if the platform needs any.
-fn changes(platform: Platform) -> Option<PathBuf> {
-    Some(integration(platform).join("tf-a-2.12.patch")).filter(|file| file.exists())
+/// Our changes to the source that set-up fetches: what the platform needs, and what secure boot needs there.
+///
+/// # Errors
+/// If there is no secure boot for the platform.
+fn changes(platform: Platform, secure_boot: bool) -> Result<Vec<PathBuf>> {
+    let folder = integration(platform);
+    let mut changes = Vec::from_iter(Some(folder.join(CHANGES)).filter(|file| file.exists()));
+    if secure_boot {
+        let file = folder.join(SECURE_BOOT);
+        ensure!(file.exists(), "secure boot is not prepared for {platform}: there is no {}", file.display());
+        changes.push(file);
+    }
+    Ok(changes)
 }
 
 /// A copy of the source that set-up fetches, with our changes for the platform.
@@ -118,13 +148,14 @@ fn changes(platform: Platform) -> Option<PathBuf> {
 /// # Errors
 /// If they do not fit it, or the platform needs none.
 pub fn changed_source(platform: Platform, to: &Path) -> Result<()> {
-    let changes = changes(platform).with_context(|| format!("{platform} needs no changes"))?;
+    let changes = changes(platform, false)?;
+    ensure!(!changes.is_empty(), "{platform} needs no changes");
     copy_changed(&setup::tfa_source()?, &changes, to)
 }
 
-fn copy_changed(tree: &Path, changes: &Path, to: &Path) -> Result<()> {
+fn copy_changed(tree: &Path, changes: &[PathBuf], to: &Path) -> Result<()> {
     copy_folder(tree, to)?;
-    change(to, changes)
+    changes.iter().try_for_each(|changes| change(to, changes))
 }
 
 fn change(tree: &Path, changes: &Path) -> Result<()> {
@@ -149,6 +180,13 @@ fn flags(wanted: Wanted<'_>) -> Result<Vec<String>> {
     if wanted.kernel {
         flags.push("ARM_LINUX_KERNEL_AS_BL33=1".to_owned());
         flags.push(format!("PRELOADED_BL33_BASE={:#x}", wanted.platform.description().normal.kernel));
+    }
+    if let Some(keys) = wanted.secure_boot {
+        // E=0: Mbed TLS declares some functions twice, which TF-A's warnings would make an error.
+        flags.extend(["TRUSTED_BOARD_BOOT=1", DUAL_ROOT_FLAG, "E=0"].map(str::to_owned));
+        let files =
+            [("MBEDTLS_DIR", &setup::mbedtls_source()?), ("ROT_KEY", &keys.rot), ("PROT_KEY", &keys.prot)];
+        flags.extend(files.map(|(name, file)| format!("{name}={}", file.display())));
     }
     flags.extend(wanted.flags.iter().map(|flag| (*flag).to_owned()));
     Ok(flags)
@@ -202,16 +240,23 @@ fn compile(platform: Platform, tree: &Path, flags: &[String], work: &Path) -> Re
         None => base::of(description.tfa, tree, &work.join("base"))?,
     };
     fs::write(work.join(BASE), base.to_string())?;
-    // Its makefile builds in place: in a copy, so that a user's tree stays as it is.
+    // Their makefiles build in place: in a copy, so that a user's tree stays as it is.
     let copy = work.join("source");
-    for folder in ["tools/fiptool", "include", "make_helpers"] {
+    for folder in ["tools", "include", "make_helpers"] {
         copy_folder(&tree.join(folder), &copy.join(folder))?;
     }
-    let mut fiptool = make();
     // STATIC: without the checksums of `fiptool info`, and so without OpenSSL.
-    fiptool.arg("-C").arg(copy.join("tools/fiptool")).arg("STATIC=1");
-    step::run("fiptool", "compiling fiptool", &mut fiptool, LIMIT)?;
-    fs::copy(copy.join("tools/fiptool/fiptool"), work.join("fiptool")).context("fiptool")?;
+    let mut tools = vec![("fiptool", "STATIC=1")];
+    if flags.iter().any(|flag| flag == DUAL_ROOT_FLAG) {
+        tools.push(("cert_create", DUAL_ROOT_FLAG));
+    }
+    for (name, flag) in tools {
+        let folder = copy.join("tools").join(name);
+        let mut tool = make();
+        tool.arg("-C").arg(&folder).arg(flag);
+        step::run(name, &format!("compiling {name}"), &mut tool, LIMIT)?;
+        fs::copy(folder.join(name), work.join(name)).context(name)?;
+    }
     fs::remove_dir_all(&copy)?;
     fs::remove_dir_all(&output)?;
     Ok(())
@@ -219,29 +264,31 @@ fn compile(platform: Platform, tree: &Path, flags: &[String], work: &Path) -> Re
 
 /// What to say beside the log when a tree does not build.
 fn lacking(platform: Platform, tree: &Path) -> String {
-    match changes(platform).filter(|_| !platform_reads_manifests(platform, tree)) {
-        Some(changes) => format!(
+    let changes = integration(platform).join(CHANGES);
+    // What the SPMD takes to read the SPMC manifest.
+    if changes.exists() && !makefile(platform, tree).contains("plat_spmd_manifest.c") {
+        return format!(
             "this source cannot have an SPMC at S-EL2 on {platform}; to 2.12, {} adds it",
             changes.display()
-        ),
-        None => "Trusted Firmware-A does not build".to_owned(),
+        );
     }
+    "Trusted Firmware-A does not build".to_owned()
 }
 
-/// Whether the platform has what the SPMD takes to read the SPMC manifest.
-fn platform_reads_manifests(platform: Platform, tree: &Path) -> bool {
+/// What the platform's makefile says; nothing, if there is none where those of QEMU's platforms are.
+fn makefile(platform: Platform, tree: &Path) -> String {
     let makefile = tree.join("plat/qemu").join(platform.description().tfa).join("platform.mk");
-    fs::read_to_string(makefile).is_ok_and(|text| text.contains("plat_spmd_manifest.c"))
+    fs::read_to_string(makefile).unwrap_or_default()
 }
 
-/// Names a build: the flags, our changes, and every file of the source with its size and time of change.
-fn key(tree: &Path, changes: Option<&Path>, flags: &[String]) -> Result<String> {
+/// Names a build: the flags, the contents of these files, and every file of the source with its size and time of change.
+fn key(tree: &Path, contents: &[&PathBuf], flags: &[String]) -> Result<String> {
     let mut files = Vec::new();
     list(tree, tree, &mut files)?;
     files.sort();
     let mut hash = Sha256::new();
-    if let Some(changes) = changes {
-        hash.update(fs::read(changes).with_context(|| changes.display().to_string())?);
+    for file in contents {
+        hash.update(fs::read(file).with_context(|| file.display().to_string())?);
     }
     for line in flags.iter().chain(&files) {
         hash.update(line);
@@ -295,17 +342,18 @@ mod tests {
     fn other_flags_and_a_changed_source_are_other_builds() {
         let tree = project::root().join("tfa-integration");
         let flag = |text: &str| vec![text.to_owned()];
-        let first = key(&tree, None, &flag("A=1")).unwrap();
-        assert_eq!(first, key(&tree, None, &flag("A=1")).unwrap());
-        assert_ne!(first, key(&tree, None, &flag("A=2")).unwrap());
-        assert_ne!(first, key(&tree, Some(&tree.join("README.md")), &flag("A=1")).unwrap());
-        assert_ne!(first, key(&project::root().join("manifests"), None, &flag("A=1")).unwrap());
+        let first = key(&tree, &[], &flag("A=1")).unwrap();
+        assert_eq!(first, key(&tree, &[], &flag("A=1")).unwrap());
+        assert_ne!(first, key(&tree, &[], &flag("A=2")).unwrap());
+        assert_ne!(first, key(&tree, &[&tree.join("README.md")], &flag("A=1")).unwrap());
+        assert_ne!(first, key(&project::root().join("manifests"), &[], &flag("A=1")).unwrap());
     }
 
     #[test]
     fn every_platform_has_its_flags() {
         for platform in Platform::ALL {
-            let wanted = Wanted { platform: *platform, tree: None, kernel: false, flags: &["A=1"] };
+            let wanted =
+                Wanted { platform: *platform, tree: None, kernel: false, flags: &["A=1"], secure_boot: None };
             let flags = flags(wanted).unwrap();
             assert_eq!(flags.last().unwrap(), "A=1");
             assert!(flags.contains(&format!("PLAT={}", platform.description().tfa)));

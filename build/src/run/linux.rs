@@ -122,7 +122,7 @@ fn own_tree(args: &RunArgs) -> Result<PathBuf> {
     let mut list = Command::new("fdtget");
     let cpus = setup::step::output(list.arg("-l").arg(&tree).arg("/cpus"))?;
     let cpus: Vec<_> = cpus.lines().filter(|name| name.starts_with("cpu@")).collect();
-    let (pes, most) = (args.smp as usize, cpus.len());
+    let (pes, most) = (args.pes() as usize, cpus.len());
     ensure!(pes <= most, "--smp {pes}: {} knows {most} PEs", folder.join("linux.dts").display());
     for cpu in &cpus[pes..] {
         setup::step::output(Command::new("fdtput").arg("-r").arg(&tree).arg(format!("/cpus/{cpu}")))?;

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use crate::cli::{FipArgs, Normal, RunArgs};
 use crate::console::{Console, Line, Screen};
 use crate::fip::{self, Bl33, Firmware, Variant};
-use crate::model::Model;
+use crate::model::{self, Model};
 use crate::platform::{Platform, Start};
 use crate::project;
 use crate::qemu::{Event, Machine};
@@ -61,6 +61,12 @@ fn on_model(args: &RunArgs) -> Result<()> {
     if args.fip.bl33.is_none() && args.normal == Normal::Linux {
         eprintln!("the Normal world is the test image: Linux is not prepared for {}", args.fip.platform);
     }
+    if args.gdb || args.cpu.is_some() || args.smp.is_some() || !args.qemu.is_empty() {
+        bail!(
+            "--gdb, --cpu, --smp and arguments after -- are for QEMU; what the model is like is said in {}",
+            model::parameters_file(args.fip.platform).display()
+        );
+    }
     let (options, variant) = of_tests(&args.fip);
     let bl33 = args.fip.bl33.clone().map_or(Bl33::Tests, Bl33::Image);
     let firmware = fip::build(&options, &bl33, variant)?;
@@ -84,7 +90,8 @@ fn of_tests(args: &FipArgs) -> (FipArgs, Variant<'static>) {
     if args.layout.is_some() || args.spmc_manifest.is_some() || args.bl33.is_some() {
         return (args.clone(), Variant::default());
     }
-    let options = FipArgs { tfa: args.tfa.clone(), ..fip::tests(args.platform) };
+    let tests = fip::tests(args.platform);
+    let options = FipArgs { layout: tests.layout, spmc_manifest: tests.spmc_manifest, ..args.clone() };
     (options, Variant { name: "tests", ..Variant::default() })
 }
 
@@ -153,14 +160,15 @@ pub fn watch(
 }
 
 fn machine(args: &RunArgs, firmware: &Firmware) -> Machine {
-    let mut machine = Machine::new(args.fip.platform, &firmware.flashes).smp(args.smp).arguments(&args.qemu);
+    let mut machine =
+        Machine::new(args.fip.platform, &firmware.flashes).smp(args.pes()).arguments(&args.qemu);
     if let Some(cpu) = &args.cpu {
         machine = machine.cpu(cpu);
     }
     // PEs that wait for EL3 to let them go do so actively. As threads of the host they would take its processors from
     // the PE that boots, which Linux waits for some ten thousand times.
     let host = thread::available_parallelism().map_or(1, usize::from);
-    if args.smp as usize > host && !args.qemu.iter().any(|argument| argument == "-accel") {
+    if args.pes() as usize > host && !args.qemu.iter().any(|argument| argument == "-accel") {
         machine = machine.arguments(["-accel", "tcg,thread=single"]);
     }
     if args.gdb {

@@ -73,6 +73,14 @@ pub fn tfa_source() -> Result<PathBuf> {
     alone(sources::tfa)
 }
 
+/// The source of Mbed TLS, which TF-A authenticates images with.
+///
+/// # Errors
+/// If it cannot be fetched or unpacked.
+pub fn mbedtls_source() -> Result<PathBuf> {
+    alone(sources::mbedtls)
+}
+
 /// A Linux with the FF-A driver, and the initial file system that demonstrates it.
 ///
 /// # Errors

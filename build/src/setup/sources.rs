@@ -1,11 +1,14 @@
 //! Debian source packages: fetched once, checked by their sum, unpacked once.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use bzip2::read::BzDecoder;
+use flate2::read::GzDecoder;
 use liblzma::read::XzDecoder;
 use sha2::{Digest, Sha256};
 use tar::Archive;
@@ -43,6 +46,39 @@ const TFA: Source = Source {
 /// If it cannot be fetched or unpacked.
 pub fn tfa() -> Result<PathBuf> {
     TFA.unpacked()
+}
+
+/// The source of Mbed TLS in this suite, unpacked: of whatever version is there, since that changes with each of its
+/// security updates. That it is Debian's, apt finds out by the suite's signature.
+///
+/// # Errors
+/// If it cannot be fetched or unpacked.
+pub fn mbedtls() -> Result<PathBuf> {
+    const PACKAGE: &str = "mbedtls";
+    const SUITE: &str = "trixie";
+    let folder = project::target().join("sources").join(PACKAGE);
+    if folder.exists() {
+        return Ok(folder);
+    }
+    let apt = Apt::open(Purpose::Download)?;
+    let partial = project::downloads().join(PACKAGE);
+    remove(&partial)?;
+    fs::create_dir_all(&partial)?;
+    let mut command = apt.tool("apt-get");
+    command.args(["source", "--download-only", "--tar-only"]);
+    command.arg(format!("{PACKAGE}/{SUITE}")).current_dir(&partial);
+    let what = format!("fetching the source of {PACKAGE} in {SUITE}");
+    step::run(&format!("fetch-{PACKAGE}"), &what, &mut command, LIMIT)?;
+    let files = fs::read_dir(&partial)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    let [tarball] = &files[..] else { bail!("apt-get fetched {files:?} of {PACKAGE}, not one tarball") };
+    let progress = Progress::start(&format!("unpacking {}", tarball.display()));
+    let new = folder.with_extension("new");
+    remove(&new)?;
+    unpack(tarball, &new, |path| ["include", "library"].iter().any(|part| path.starts_with(part)))?;
+    fs::rename(&new, &folder)?;
+    remove(&partial)?;
+    progress.done();
+    Ok(folder)
 }
 
 impl Source {
@@ -111,15 +147,20 @@ pub fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Unpacks those files of a `.tar.xz` whose path below its top folder is `wanted`, without the top folder.
+/// Unpacks those files of a compressed tarball whose path below its top folder is `wanted`, without the top folder.
 ///
 /// # Errors
 /// If the archive is damaged or a file cannot be written.
 pub fn unpack(tarball: &Path, folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<()> {
     let damaged = || format!("cannot unpack {}", tarball.display());
     fs::create_dir_all(folder)?;
-    let file = File::open(tarball).with_context(damaged)?;
-    let mut archive = Archive::new(XzDecoder::new_multi_decoder(BufReader::new(file)));
+    let file = BufReader::new(File::open(tarball).with_context(damaged)?);
+    let content: Box<dyn Read> = match tarball.extension().and_then(OsStr::to_str) {
+        Some("bz2") => Box::new(BzDecoder::new(file)),
+        Some("gz") => Box::new(GzDecoder::new(file)),
+        _ => Box::new(XzDecoder::new_multi_decoder(file)),
+    };
+    let mut archive = Archive::new(content);
     for entry in archive.entries().with_context(damaged)? {
         let mut entry = entry.with_context(damaged)?;
         let Some(path) = below_top(&entry.path().with_context(damaged)?) else { continue };

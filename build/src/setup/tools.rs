@@ -48,6 +48,12 @@ const TOOLS: &[Tool] = &[
         backported: &[],
         good: || runs("dtc", "--version"),
     },
+    Tool {
+        what: "OpenSSL, for the keys of secure boot",
+        package: "openssl",
+        backported: &[],
+        good: || runs("openssl", "version"),
+    },
     Tool { what: "patch", package: "patch", backported: &[], good: || runs("patch", "--version") },
     Tool { what: "make", package: "make", backported: &[], good: || runs("make", "--version") },
     Tool {

@@ -9,6 +9,7 @@ mod later;
 pub mod lines;
 mod long;
 pub mod model;
+mod secure_boot;
 mod tally;
 mod target;
 
@@ -35,6 +36,7 @@ pub fn run(args: &TestArgs) -> Result<()> {
                 Platform::QemuVirt => {
                     target::run(&mut tally, *platform, args.long);
                     target::run_of_virt(&mut tally);
+                    secure_boot::run(&mut tally, *platform);
                 }
                 Platform::SbsaRef => {
                     target::run(&mut tally, *platform, args.long);

@@ -169,7 +169,7 @@ fn soak(tally: &mut Tally, stack: &Stack) {
 }
 
 /// "ALON" in the upper half of the request, a scenario's number in the lower one.
-const ALONE: u64 = 0x414c_4f4e << 32;
+pub const ALONE: u64 = 0x414c_4f4e << 32;
 /// "MEMO": the same for memory transactions; all ones are those that need no machine of their own.
 const MEMORY: u64 = 0x4d45_4d4f << 32;
 /// Those that need no machine of their own.
@@ -264,7 +264,7 @@ fn crash(platform: Platform) -> Result<()> {
 }
 
 /// Where a flash holds these bytes.
-fn places(flash: &[u8], bytes: &[u8]) -> Vec<usize> {
+pub fn places(flash: &[u8], bytes: &[u8]) -> Vec<usize> {
     flash.windows(bytes.len()).enumerate().filter(|(_, at)| *at == bytes).map(|(at, _)| at).collect()
 }
 

@@ -1,0 +1,88 @@
+//! Secure boot: TF-A starts what was signed by those that it trusts, and nothing if a partition is not its owner's.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::lines::closing;
+use super::tally::Tally;
+use super::target::{self, places};
+use crate::cli::FipArgs;
+use crate::fip::secure_boot::Keys;
+use crate::fip::{self, Variant};
+use crate::machine::Stack;
+use crate::platform::Platform;
+use crate::project;
+
+/// How many partitions there are.
+const PARTITIONS: usize = 8;
+/// The first partition of each owner, and TF-A's id of its package.
+const PACKAGES: [(&str, u32); 2] = [("echo", 41), ("relay", 45)];
+
+/// Boots the partitions of the scenarios, four of each owner.
+pub fn run(tally: &mut Tally, platform: Platform) {
+    tally.part(&format!("{platform}: secure boot"));
+    let args = FipArgs { secure_boot: true, ..fip::tests(platform) };
+    match Stack::build(&args, Variant { name: "tests", ..Variant::default() }) {
+        Ok(stack) => {
+            tally.run("what TF-A has authenticated starts", || starts(&stack));
+            for (name, id) in PACKAGES {
+                tally.run(&format!("{name} with a changed bit is refused at boot"), || {
+                    let stack = tampered(&stack, platform, name)?;
+                    refused(&stack, id)
+                });
+            }
+        }
+        Err(error) => tally.broken(&format!("{platform}: the stack for secure boot builds"), &error),
+    }
+    tally.run("a partition that another than its owner has signed is refused at boot", || {
+        let keys = Keys::ensure(None)?;
+        // Everything else is signed by those who should.
+        let prot = stranger()?.prot;
+        let signers = Keys { prot, ..keys };
+        let variant = Variant { name: "stranger", signers: Some(&signers), ..Variant::default() };
+        refused(&Stack::build(&args, variant)?, PACKAGES[1].1)
+    });
+}
+
+fn starts(stack: &Stack) -> Result<()> {
+    const PES: u32 = 2;
+    let console = stack.boot(PES, &["-device", &stack.request(target::ALONE)])?;
+    let all = console.all();
+    let ready = all.matches(", vCPU 0\n").count();
+    ensure!(ready == PARTITIONS, "{ready} partitions are ready, not {PARTITIONS}:\n{all}");
+    target::complete(&console, PES)?;
+    let (passed, failed) =
+        console.normal.lines().find_map(closing).context("the image did not come to its end")?;
+    ensure!(passed > 0 && failed == 0, "{passed} tests passed, {failed} failed:\n{all}");
+    Ok(())
+}
+
+/// A flash with one bit changed in the partition's image.
+fn tampered(stack: &Stack, platform: Platform, name: &str) -> Result<Stack> {
+    let package = project::firmware(platform).join("secure-boot-tests").join(format!("{name}.pkg"));
+    let package = fs::read(&package).with_context(|| package.display().to_string())?;
+    stack.damaged(|flash| {
+        // The end of the last one may be of zeros, as what is not used of the flash.
+        let begin = &package[..package.len() / 2];
+        let [place] = places(flash, begin)[..] else { bail!("the flash does not hold {name} once") };
+        flash[place + begin.len() - 1] ^= 1;
+        Ok(())
+    })
+}
+
+/// BL2 says which image it does not load, and nothing comes after it.
+fn refused(stack: &Stack, id: u32) -> Result<()> {
+    let console = stack.boot_until("Failed to load image")?;
+    let all = console.all();
+    ensure!(all.contains(&format!("BL2: Failed to load image id {id} ")), "it is not refused:\n{all}");
+    ensure!(!all.contains("BL31") && !all.contains("ready: "), "something was started:\n{all}");
+    Ok(())
+}
+
+/// Keys of somebody whom TF-A does not know.
+fn stranger() -> Result<Keys> {
+    let folder: PathBuf = project::target().join("keys/stranger");
+    Keys::ensure(Some(&folder))
+}
