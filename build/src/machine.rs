@@ -59,7 +59,7 @@ impl Stack {
     /// # Errors
     /// If a part does not build.
     pub fn build(args: &FipArgs, variant: Variant<'_>) -> Result<Self> {
-        let normal = image::normal(args.platform)?;
+        let normal = image::normal(args.platform, variant.normal)?;
         let firmware = fip::build(args, &Bl33::Tests, variant)?;
         let Firmware { flashes, spmc, .. } = firmware;
         Ok(Self { platform: args.platform, flashes, cores: None, spmc, normal })

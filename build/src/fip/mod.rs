@@ -56,6 +56,8 @@ pub struct Variant<'a> {
     pub name: &'a str,
     /// Features of the SPMC; they are part of the folder's name.
     pub features: &'a [&'a str],
+    /// Features of the Normal-world test image.
+    pub normal: &'a [&'a str],
     /// Make variables of TF-A that override those of the platform.
     pub tfa: &'a [&'a str],
     /// Keys that sign instead of those that TF-A trusts with secure boot.
@@ -139,7 +141,7 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
     images.extend(description.trees.more.iter().map(|(option, tree)| (*option, tfa.file(tree))));
     let first = match bl33 {
         Bl33::Image(file) => Some(file.clone()),
-        Bl33::Tests => Some(image::normal(platform)?.bin),
+        Bl33::Tests => Some(image::normal(platform, variant.normal)?.bin),
         Bl33::Kernel => None,
     };
     let in_place = matches!(description.start, Start::TwoFlashes { .. });

@@ -42,9 +42,14 @@ pub fn run(args: &ImageArgs) -> Result<()> {
 /// # Errors
 /// If it does not build.
 pub fn spmc(platform: Platform, features: &[&str]) -> Result<Image> {
-    let output = build(&["spmc"], features)?;
-    let name: Vec<_> = ["spmc"].iter().chain(features).copied().collect();
-    keep(&output.join("spmc"), &project::firmware(platform), &name.join("-"))
+    keep_as("spmc", features, platform)
+}
+
+/// Builds a package with these features, and keeps its image in the platform's firmware folder as `PACKAGE-FEATURES`.
+fn keep_as(package: &str, features: &[&str], platform: Platform) -> Result<Image> {
+    let output = build(&[package], features)?;
+    let name: Vec<_> = [package].iter().chain(features).copied().collect();
+    keep(&output.join(package), &project::firmware(platform), &name.join("-"))
 }
 
 /// Builds all partitions of the project.
@@ -58,12 +63,12 @@ pub fn partitions() -> Result<Vec<Image>> {
     names.iter().map(|name| keep(&output.join(name), &project::partitions(), name)).collect()
 }
 
-/// Builds the Normal-world test image.
+/// Builds the Normal-world test image. With features it is another image, `normal-FEATURES`.
 ///
 /// # Errors
 /// If it does not build.
-pub fn normal(platform: Platform) -> Result<Image> {
-    keep(&build(&["normal"], &[])?.join("normal"), &project::firmware(platform), "normal")
+pub fn normal(platform: Platform, features: &[&str]) -> Result<Image> {
+    keep_as("normal", features, platform)
 }
 
 /// Builds the loader of the Normal world's flash.

@@ -81,7 +81,7 @@ fn contents(firmware: &Firmware) -> Result<()> {
     same("tos-fw.bin", &fs::read(&firmware.spmc.bin)?)?;
     same("tos-fw-config.bin", &beside(firmware, "spmc.dtb")?)?;
     same("tb-fw-config.bin", &beside(firmware, "tb_fw_config.dtb")?)?;
-    same("nt-fw.bin", &fs::read(image::normal(Platform::Fvp)?.bin)?)?;
+    same("nt-fw.bin", &fs::read(image::normal(Platform::Fvp, &[])?.bin)?)?;
     for name in
         ["tb-fw.bin", "soc-fw.bin", "fw-config.bin", "soc-fw-config.bin", "nt-fw-config.bin", "hw-config.bin"]
     {

@@ -55,9 +55,13 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
     }
+    tally.part(&format!("{platform}: a Normal world at EL1"));
+    scenarios_on(tally, platform, None, Level::El1);
     for cores in platform.description().cores {
-        tally.part(&format!("{platform}: PEs {}", cores.name));
-        other_cores(tally, platform, cores);
+        for level in [Level::El2, Level::El1] {
+            tally.part(&format!("{platform}: PEs {}, a Normal world at {}", cores.name, level.name()));
+            scenarios_on(tally, platform, Some(cores), level);
+        }
     }
     tally.part(&format!("{platform}: a package that is a transfer list"));
     handoff::run(tally, platform);
@@ -72,26 +76,58 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     });
 }
 
-/// All scenarios that leave a working machine behind, on PEs of another kind.
-fn other_cores(tally: &mut Tally, platform: Platform, cores: &'static Cores) {
+/// The exception level of the Normal-world test image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    El2,
+    El1,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::El2 => "EL2",
+            Self::El1 => "EL1",
+        }
+    }
+}
+
+/// The scenarios that leave a working machine behind, on PEs of another kind or with the image at another level. What both
+/// do to memory transactions is tried one by one only.
+fn scenarios_on(tally: &mut Tally, platform: Platform, cores: Option<&'static Cores>, level: Level) {
     const PES: u32 = 2;
-    let all = MEMORY_ALL;
-    for (stack, args, request) in
-        [("tests", fip::tests(platform), None), ("memory", fip::of_tests(platform, "memory"), Some(all))]
-    {
-        let name = if cores.tfa.is_empty() {
-            stack.to_owned()
-        } else {
-            format!("{stack}-{}", cores.name.replace(' ', "-"))
-        };
-        let prefix = format!("{}, ", cores.name);
-        match Stack::build(&args, Variant { name: &name, tfa: cores.tfa, ..Variant::default() }) {
+    let tfa = cores.map_or(&[][..], |cores| cores.tfa);
+    let (normal, of_level): (&[_], _) = match level {
+        Level::El2 => (&[], None),
+        Level::El1 => (&["el1"], Some("el1")),
+    };
+    let of_cores = cores.filter(|cores| !cores.tfa.is_empty()).map(|cores| cores.name.replace(' ', "-"));
+    let prefix: String = [of_level.map(|_| "NS-EL1"), cores.map(|cores| cores.name)]
+        .into_iter()
+        .flatten()
+        .map(|part| format!("{part}, "))
+        .collect();
+    let tests = [("tests", fip::tests(platform), None)];
+    let memory = [("memory", fip::of_tests(platform, "memory"), Some(MEMORY_ALL))];
+    let both = cores.is_none() || level == Level::El2;
+    for (stack, args, request) in tests.into_iter().chain(memory.into_iter().filter(|_| both)) {
+        let parts = [Some(stack), of_cores.as_deref(), of_level];
+        let name = parts.into_iter().flatten().collect::<Vec<_>>().join("-");
+        match Stack::build(&args, Variant { name: &name, tfa, normal, ..Variant::default() }) {
             Ok(stack) => {
-                let stack = stack.on(cores);
+                let stack = match cores {
+                    Some(cores) => stack.on(cores),
+                    None => stack,
+                };
                 let request = request.map(|request| stack.request(request));
                 let arguments: Vec<_> = request.iter().flat_map(|request| ["-device", request]).collect();
                 match stack.boot(PES, &arguments) {
-                    Ok(console) => report_as(tally, &console, PES, &prefix),
+                    Ok(console) => {
+                        report_as(tally, &console, PES, &prefix);
+                        let at_level = console.normal.contains(&format!("PEs at {},", level.name()));
+                        let failure = (!at_level).then(|| format!("no word of it:\n{}", console.normal));
+                        tally.note(&format!("{prefix}the image is at {}", level.name()), failure);
+                    }
                     Err(error) => tally.broken(&format!("{prefix}QEMU runs"), &error),
                 }
             }

@@ -9,10 +9,10 @@ use arm_gic::gicv3::{GicCpuInterface, GicV3};
 use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer};
 use spin::mutex::SpinMutex;
 
-use crate::{machine, pe, timer};
+use crate::{level, machine, pe, timer};
 
-/// The EL2 physical timer's interrupt: INTID 26 (Arm BSA).
-const TIMER: IntId = IntId::ppi(10);
+/// The interrupt of the physical timer of this level: INTID 30 or 26 (Arm BSA).
+const TIMER: IntId = IntId::ppi(if level::EL1 { 14 } else { 10 });
 /// The schedule receiver interrupt (FF-A 1.2, 10.4): the SPMC says the same in FFA_FEATURES.
 pub const SRI: u32 = 8;
 
@@ -35,7 +35,11 @@ pub fn start(pes: usize) {
 /// Lets the interrupts come to this PE.
 pub fn start_pe() {
     let pe = pe::index();
-    GicCpuInterface::enable_system_register_el2(true);
+    if level::EL1 {
+        GicCpuInterface::enable_system_register_el1();
+    } else {
+        GicCpuInterface::enable_system_register_el2(true);
+    }
     let mut gic = GIC.lock();
     let gic = gic.as_mut().expect("started");
     gic.init_cpu(pe);

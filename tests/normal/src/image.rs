@@ -3,6 +3,7 @@
 use core::arch::global_asm;
 use core::cell::UnsafeCell;
 
+use crate::level::{EL1, level, own};
 use crate::{gic, pe};
 
 /// Where the image is linked (image.ld).
@@ -40,10 +41,12 @@ static HIGH: Table = blocks(1024, 0);
 
 /// Blocks of 1 GB from one on, of which the first ones are device memory and the others Normal memory.
 const fn blocks(from: u64, devices: usize) -> Table {
-    /// Block descriptor: valid, AP[1] (RES1), inner shareable, access flag.
-    const BLOCK: u64 = 1 | (1 << 6) | (3 << 8) | (1 << 10);
+    /// AP[1]: RES1 at EL2; at EL1 it would let EL0 write, and nothing that EL0 can write is executed.
+    const AP1: u64 = if EL1 { 0 } else { 1 << 6 };
+    /// Block descriptor: valid, inner shareable, access flag.
+    const BLOCK: u64 = 1 | AP1 | (3 << 8) | (1 << 10);
     /// AttrIndx 1, never executable.
-    const DEVICE: u64 = (1 << 2) | (1 << 54);
+    const DEVICE: u64 = (1 << 2) | (1 << 53) | (1 << 54);
     let mut blocks = [0; 512];
     let mut index = 0;
     while index < 512 {
@@ -54,19 +57,31 @@ const fn blocks(from: u64, devices: usize) -> Table {
     Table(UnsafeCell::new(blocks))
 }
 
-/// HCR_EL2: physical interrupts and SErrors come to EL2, EL1 is AArch64, no traps of PAuth and MTE.
-const HCR: u64 = (1 << 3) | (1 << 4) | (1 << 5) | (1 << 31) | (1 << 40) | (1 << 41) | (1 << 56);
+/// HCR_EL2: physical interrupts and SErrors come to this level, EL1 is AArch64, no traps of PAuth, SCXTNUM and MTE.
+const HCR: u64 = TO_EL2 | (1 << 31) | (1 << 40) | (1 << 41) | (1 << 53) | (1 << 56);
+/// FMO, IMO, AMO.
+const TO_EL2: u64 = if EL1 { 0 } else { (1 << 3) | (1 << 4) | (1 << 5) };
 /// CPTR_EL2: its RES1 bits; TFP, TZ and TSM clear.
 const CPTR: u64 = 0x22ff;
-/// MAIR_EL2: attribute 0 is Normal write-back, 1 is Device-nGnRnE.
+/// CPACR_EL1: FP, SVE and SME without traps.
+const CPACR: u64 = 0x0333_0000;
+/// MAIR: attribute 0 is Normal write-back, 1 is Device-nGnRnE.
 const MAIR: u64 = 0xff;
-/// TCR_EL2: 48 bits (T0SZ 16), write-back inner-shareable walks, 4 KB granule, RES1 bits.
-const TCR: u64 = 16 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | (1 << 31);
-/// SCTLR_EL2: M, C, SA, I and its RES1 bits.
-const SCTLR: u64 = 0x30c5_183d;
+/// TCR: 48 bits (T0SZ 16), write-back inner-shareable walks, 4 KB granule; the RES1 bits of TCR_EL2, or no upper half
+/// (EPD1).
+const TCR: u64 = 16 | (1 << 8) | (1 << 10) | (3 << 12) | (1 << 23) | if EL1 { 0 } else { 1 << 31 };
+/// The output size's place in it: IPS, or PS.
+const TCR_SIZE: u32 = if EL1 { 32 } else { 16 };
+/// SCTLR: M, C, SA, I and the level's RES1 bits.
+const SCTLR: u64 = if EL1 { 0x30d0_180d } else { 0x30c5_183d };
+/// SCTLR_EL1 without translation: its RES1 bits.
+const SCTLR_OFF: u64 = 0x30d0_0800;
+/// SPSR_EL2 for EL1h with everything masked.
+const SPSR: u64 = 0x3c5;
 
 global_asm!(
     include_str!("../../../partitions/sdk/src/frame.S"),
+    concat!(".equ LEVEL, ", level!()),
     include_str!("start.S"),
     primary = sym crate::primary,
     secondary = sym pe::secondary,
@@ -82,8 +97,12 @@ global_asm!(
     hcr = const HCR,
     cptr = const CPTR,
     mair = const MAIR,
+    cpacr = const CPACR,
     tcr = const TCR,
+    tcr_size = const TCR_SIZE,
     sctlr = const SCTLR,
+    sctlr_off = const SCTLR_OFF,
+    spsr = const SPSR,
 );
 
 unsafe extern "C" {
@@ -110,7 +129,7 @@ struct Probed {
     syndrome: u64,
 }
 
-/// Reads the 8 bytes at `address`, or gives ESR_EL2 of the fault.
+/// Reads the 8 bytes at `address`, or gives ESR of the fault.
 pub fn probe(address: u64) -> Result<u64, u64> {
     // SAFETY: the vectors know this load and turn its fault into a syndrome.
     let Probed { value, syndrome } = unsafe { probe_read(address) };
@@ -134,8 +153,8 @@ extern "C" fn exception(kind: u64, interrupted: &mut Interrupted) {
     let (syndrome, address): (u64, u64);
     // SAFETY: reads two registers and changes nothing.
     unsafe {
-        core::arch::asm!("mrs {}, esr_el2", "mrs {}, far_el2", out(reg) syndrome, out(reg) address,
-            options(nomem, nostack));
+        core::arch::asm!(concat!("mrs {}, ", own!("esr")), concat!("mrs {}, ", own!("far")), out(reg) syndrome,
+            out(reg) address, options(nomem, nostack));
     }
     match kind {
         SYNCHRONOUS if interrupted.elr == probe_load as *const () as u64 => {

@@ -1,5 +1,5 @@
-//! The Normal-world test image (BL33): a client at NS-EL2 that runs scenarios on the whole stack, reports each on
-//! UART0 and powers off. With a request for it in memory it makes the calls of the bench instead.
+//! The Normal-world test image (BL33): a client at NS-EL2 or NS-EL1 that runs scenarios on the whole stack, reports
+//! each on UART0 and powers off. With a request for it in memory it makes the calls of the bench instead.
 #![no_std]
 #![no_main]
 
@@ -9,6 +9,7 @@ mod demo;
 mod ffa;
 mod gic;
 mod image;
+mod level;
 mod machine;
 mod mail;
 mod memory;
@@ -48,7 +49,8 @@ fn test(request: &Request) {
     let wanted = if let Request::Alone(number) = request { tests::version(*number) } else { ffa::VERSION };
     let version = ffa::call(FuncId::Version, [wanted])[0] as u32;
     let seed = random::begin();
-    println!("normal: {} PEs, FF-A {}.{}, seed {seed:#x}", pe::count(), version >> 16, version & 0xffff);
+    let (pes, level) = (pe::count(), level::current());
+    println!("normal: {pes} PEs at EL{level}, FF-A {}.{}, seed {seed:#x}", version >> 16, version & 0xffff);
     (1..pe::count()).for_each(pe::turn_on);
     match request {
         Request::Alone(number) => tests::run_alone(*number),

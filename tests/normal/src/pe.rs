@@ -9,8 +9,9 @@ use smccc::psci::{self, AffinityState, LowestAffinityLevel};
 use spin::mutex::SpinMutex;
 use spin::once::Once;
 
+use crate::level::own;
 use crate::outcome::Outcome;
-use crate::{gic, image, machine};
+use crate::{gic, image, machine, timer};
 
 /// The most PEs that the image has stacks for.
 pub const MAX: usize = 8;
@@ -36,7 +37,7 @@ enum Work {
 pub fn index() -> usize {
     let index: usize;
     // SAFETY: the entry put the number there; reading it changes nothing.
-    unsafe { asm!("mrs {}, tpidr_el2", out(reg) index, options(nomem, nostack)) };
+    unsafe { asm!(concat!("mrs {}, ", own!("tpidr")), out(reg) index, options(nomem, nostack)) };
     index
 }
 
@@ -115,7 +116,7 @@ pub fn end(pe: usize) -> Outcome {
             return outcome;
         }
         drop(work);
-        core::hint::spin_loop();
+        timer::doze();
     }
 }
 
@@ -145,7 +146,7 @@ pub extern "C" fn secondary(pe: usize) -> ! {
                 let refused = psci::cpu_off::<Smc>();
                 panic!("PSCI CPU_OFF of PE {pe} came back: {refused:?}");
             }
-            Work::Nothing | Work::Done(_) => core::hint::spin_loop(),
+            Work::Nothing | Work::Done(_) => timer::doze(),
         }
     }
 }

@@ -6,7 +6,7 @@ use spin::mutex::SpinMutex;
 
 use crate::ffa::Registers;
 use crate::outcome::{Failure, Outcome, expect, fail};
-use crate::{pe, random, system};
+use crate::{pe, random, system, timer};
 
 global_asm!(include_str!("state.S"));
 
@@ -123,8 +123,14 @@ static VECTORS: [SpinMutex<[Vectors; 2]>; pe::MAX] =
     [const { SpinMutex::new([const { Vectors::ZERO }; 2]) }; pe::MAX];
 
 /// Makes a call with everything filled that the call does not define, and looks at it afterwards: x8-x30 (where
-/// `extended` says that x8-x17 are results, x18-x30), the system registers, the vectors, in `streaming` mode or not.
-pub fn call_filled(registers: &Registers, extended: bool, streaming: bool) -> Result<Registers, Failure> {
+/// `extended` says that x8-x17 are results, x18-x30), the system registers, the vectors, in `streaming` mode or not. The
+/// timer's interrupt pends so many microseconds after the call, if `alarm` says so.
+pub fn call_filled(
+    registers: &Registers,
+    extended: bool,
+    streaming: bool,
+    alarm: Option<u64>,
+) -> Result<Registers, Failure> {
     let mut before: General = [0; 31];
     before[..18].copy_from_slice(registers);
     let kept = if extended { 18 } else { 8 };
@@ -138,6 +144,10 @@ pub fn call_filled(registers: &Registers, extended: bool, streaming: bool) -> Re
     system::longest_vectors();
     filled.fill();
     filled.load(streaming);
+    // Not before, as the partition is to get on as well.
+    if let Some(microseconds) = alarm {
+        timer::arm(microseconds);
+    }
     let held = system::fill();
     // SAFETY: both have 31 words; the call changes no memory of this image.
     unsafe { smc_filled(&before, &mut after) };

@@ -1,14 +1,25 @@
 /*
- * Entry at NS-EL2, and exception vectors.
+ * Entry at NS-EL2, the way down to NS-EL1 if the image is for that (LEVEL), and exception vectors.
  *
  * TF-A enters the first PE at the image's first byte; PSCI CPU_ON enters every other one at `secondary_entry` with
  * its number in x0. MMU off, all exceptions masked.
  */
 	.arch	armv8-a
+
+	/* Writes this level's register. */
+	.macro	own register, source
+	.if	LEVEL == 1
+	msr	\register\()_el1, \source
+	.else
+	msr	\register\()_el2, \source
+	.endif
+	.endm
+
 	.section .text.entry, "ax"
 
 	.global	_start
 _start:
+	bl	arrive
 	bl	tables
 	bl	translation_on
 	adrp	x0, __bss_start
@@ -43,15 +54,16 @@ _start:
 	.global	secondary_entry
 secondary_entry:
 	mov	x19, x0
+	bl	arrive
 	bl	translation_on
 	mov	x0, x19
 	bl	stack_of
 	mov	x0, x19
 	b	{secondary}
 
-/* Sets sp to the top of the stack of PE x0, and TPIDR_EL2 to its number. */
+/* Sets sp to the top of the stack of PE x0, and TPIDR to its number. */
 stack_of:
-	msr	tpidr_el2, x0
+	own	tpidr, x0
 	adrp	x1, {stacks}
 	add	x1, x1, :lo12:{stacks}
 	add	x0, x0, #1
@@ -80,33 +92,78 @@ tables:
 	ret
 	.ltorg
 
-/* Takes interrupts at EL2, untraps FP, SIMD, SVE and SME, turns on stage 1. */
-translation_on:
+/* Takes interrupts at this level, untraps FP, SIMD, SVE and SME, and returns at this level. */
+arrive:
 	ldr	x0, ={hcr}
 	msr	hcr_el2, x0
 	mov	x0, #{cptr}
 	msr	cptr_el2, x0
+	isb
+	.if	LEVEL == 1
+	/* The counters are EL1's to read, without an offset, and the ID registers are the PE's own. */
+	msr	cntvoff_el2, xzr
+	mov	x0, #3
+	msr	cnthctl_el2, x0
+	mrs	x0, midr_el1
+	msr	vpidr_el2, x0
+	mrs	x0, mpidr_el1
+	msr	vmpidr_el2, x0
+	mov	x0, #0xf
+	msr	S3_4_C12_C9_5, x0	/* ICC_SRE_EL2 */
+	mrs	x1, id_aa64pfr0_el1
+	ubfx	x1, x1, #32, #4
+	cbz	x1, 0f
+	msr	S3_4_C1_C2_0, x0	/* ZCR_EL2: the longest vectors */
+0:	mrs	x1, id_aa64pfr1_el1
+	ubfx	x1, x1, #24, #4
+	cbz	x1, 1f
+	msr	S3_4_C1_C2_6, x0	/* SMCR_EL2 */
+	mrs	x1, id_aa64mmfr0_el1
+	ubfx	x1, x1, #56, #4
+	cbz	x1, 1f
+	mov	x0, #3 << 54		/* nTPIDR2_EL0, nSMPRI_EL1: no fine-grained traps */
+	msr	S3_4_C1_C1_4, x0	/* HFGRTR_EL2 */
+	msr	S3_4_C1_C1_5, x0	/* HFGWTR_EL2 */
+1:	ldr	x0, ={sctlr_off}
+	msr	sctlr_el1, x0
+	mov	x0, #{spsr}
+	msr	spsr_el2, x0
+	msr	elr_el2, x30
+	eret
+	.endif
+	ret
+
+/* Turns on stage 1. */
+translation_on:
+	.if	LEVEL == 1
+	ldr	x0, ={cpacr}
+	msr	cpacr_el1, x0
+	.endif
 	adrp	x0, {root}
-	msr	ttbr0_el2, x0
+	own	ttbr0, x0
 	mov	x0, #{mair}
-	msr	mair_el2, x0
+	own	mair, x0
 	ldr	x0, ={tcr}
 	mrs	x1, id_aa64mmfr0_el1
-	and	x1, x1, #0xf		/* PARange, as TCR_EL2.PS has it */
+	and	x1, x1, #0xf		/* PARange, as TCR has it */
 	mov	x2, #5			/* 48 bits: more needs another descriptor format */
 	cmp	x1, x2
 	csel	x1, x1, x2, lo
-	bfi	x0, x1, #16, #3
-	msr	tcr_el2, x0
+	bfi	x0, x1, #{tcr_size}, #3
+	own	tcr, x0
 	adrp	x0, vectors
 	add	x0, x0, :lo12:vectors
-	msr	vbar_el2, x0
+	own	vbar, x0
+	.if	LEVEL == 1
+	tlbi	vmalle1
+	.else
 	tlbi	alle2
+	.endif
 	ic	iallu
 	dsb	nsh
 	isb
 	ldr	x0, ={sctlr}
-	msr	sctlr_el2, x0
+	own	sctlr, x0
 	isb
 	ret
 	.ltorg
@@ -126,10 +183,17 @@ vectors:
 	.endr
 
 exception:
+	.if	LEVEL == 1
+	save_frame 1
+	mov	x1, sp
+	bl	{exception}
+	leave_frame 1
+	.else
 	save_frame 2
 	mov	x1, sp
 	bl	{exception}
 	leave_frame 2
+	.endif
 
 /* Loads from address x0, which may fault: the value in x0, and in x1 0 or the syndrome of the fault. */
 	.global	probe_read

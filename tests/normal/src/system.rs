@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use crate::level::EL1;
 use crate::outcome::{Outcome, expect};
 
 /// One of them.
@@ -43,9 +44,6 @@ fn mte() -> bool {
     // Below 2 there are no tags, and these registers are not there.
     (read!("id_aa64pfr1_el1") >> 8) & 0xf >= 2
 }
-fn ras() -> bool {
-    has(read!("id_aa64pfr0_el1"), 28)
-}
 fn scxtnum() -> bool {
     // CSV2 at 2 or later.
     (read!("id_aa64pfr0_el1") >> 56) & 0xf >= 2
@@ -63,30 +61,64 @@ pub fn sme() -> bool {
     has(read!("id_aa64pfr1_el1"), 24)
 }
 
+/// Whether a register of EL2, or another that is not there or not still at EL1, is there.
+fn at_el2() -> bool {
+    !EL1
+}
+fn ras_at_el2() -> bool {
+    !EL1 && has(read!("id_aa64pfr0_el1"), 28)
+}
+
+/// Writes a register that ends in 0 or 6 of the group of ZCR and SMCR, at this level.
+macro_rules! set_length {
+    ($number:literal, $value:expr) => {
+        if EL1 {
+            asm!(concat!("msr S3_0_C1_C2_", $number, ", {}"), "isb", in(reg) $value, options(nomem, nostack));
+        } else {
+            asm!(concat!("msr S3_4_C1_C2_", $number, ", {}"), "isb", in(reg) $value, options(nomem, nostack));
+        }
+    };
+}
+
 /// Lets the vector lengths be as long as the PE has them.
 pub fn longest_vectors() {
     const LONGEST: u64 = 0xf;
-    // SAFETY: ZCR_EL2 and SMCR_EL2 bound the vector lengths, which nothing compiled depends on.
+    // SAFETY: ZCR and SMCR of this level bound the vector lengths, which nothing compiled depends on.
     unsafe {
         if sve() {
-            asm!("msr S3_4_C1_C2_0, {}", "isb", in(reg) LONGEST, options(nomem, nostack));
+            set_length!("0", LONGEST);
         }
         if sme() {
-            asm!("msr S3_4_C1_C2_6, {}", "isb", in(reg) LONGEST, options(nomem, nostack));
+            set_length!("6", LONGEST);
         }
     }
 }
 
+/// What an image at EL1 is using itself: it must survive as it is.
+const IN_USE_AT_EL1: &[&str] = &[
+    "sctlr_el1",
+    "cpacr_el1",
+    "ttbr0_el1",
+    "tcr_el1",
+    "mair_el1",
+    "vbar_el1",
+    "tpidr_el1",
+    "cntp_cval_el0",
+    // ZCR_EL1, SMCR_EL1.
+    "S3_0_C1_C2_0",
+    "S3_0_C1_C2_6",
+];
+
 macro_rules! registers {
     ($($name:literal $value:literal $present:ident,)*) => {
-        /// All of them. EL1 is not used here, so that any value will do; names without an assembler name of their
-        /// own in Armv8.0 stand by their encoding.
+        /// All of them. Any value will do for what is not in use; names without an assembler name of their own in
+        /// Armv8.0 stand by their encoding.
         pub static REGISTERS: [Register; [$($name),*].len()] = [$(Register {
             name: $name,
             value: $value,
             present: $present,
             write: |value| {
-                // SAFETY: none of these has an effect at EL2 with its host (E2H) off.
+                // SAFETY: those that are written have no effect here: at EL2, its host (E2H) is off.
                 unsafe { asm!(concat!("msr ", $name, ", {}"), "isb", in(reg) value, options(nomem, nostack)) };
             },
             read: || read!($name),
@@ -110,7 +142,7 @@ registers! {
     "elr_el1" 0x0000_1122_3344_5560 always,
     "spsr_el1" 0x6000_03c5 always,
     "sp_el0" 0x0000_aabb_ccdd_eef0 always,
-    "sp_el1" 0x0000_1357_9bdf_0240 always,
+    "sp_el1" 0x0000_1357_9bdf_0240 at_el2,
     "contextidr_el1" 0x0bad_cafe always,
     "csselr_el1" 0x2 always,
     "par_el1" 0x0000_0012_3456_7b80 always,
@@ -122,17 +154,17 @@ registers! {
     "cntv_cval_el0" 0x7fff_1234_5678_9abc always,
     "cntv_ctl_el0" 0x3 always,
     "cntp_cval_el0" 0x7fff_cba9_8765_4321 always,
-    "cntp_ctl_el0" 0x3 always,
+    "cntp_ctl_el0" 0x3 at_el2,
     // EL2's own, which EL3 switches: those that nothing here depends on.
-    "vttbr_el2" 0x0055_0000_4aaa_a000 always,
-    "vtcr_el2" 0x8002_3558 always,
-    "vpidr_el2" 0x410f_d490 always,
-    "vmpidr_el2" 0x8000_0102 always,
-    "cntvoff_el2" 0x0123_4567_89ab_cdef always,
-    "esr_el2" 0x5a00_0017 always,
-    "far_el2" 0xfedc_ba98_7654_3210 always,
-    "elr_el2" 0x0000_1234_5678_9ab0 always,
-    "spsr_el2" 0x8000_03c5 always,
+    "vttbr_el2" 0x0055_0000_4aaa_a000 at_el2,
+    "vtcr_el2" 0x8002_3558 at_el2,
+    "vpidr_el2" 0x410f_d490 at_el2,
+    "vmpidr_el2" 0x8000_0102 at_el2,
+    "cntvoff_el2" 0x0123_4567_89ab_cdef at_el2,
+    "esr_el2" 0x5a00_0017 at_el2,
+    "far_el2" 0xfedc_ba98_7654_3210 at_el2,
+    "elr_el2" 0x0000_1234_5678_9ab0 at_el2,
+    "spsr_el2" 0x8000_03c5 at_el2,
     // Debug, and performance monitors, which partitions do not reach.
     "dbgbvr0_el1" 0x0000_7fff_dead_bee0 always,
     "dbgwvr0_el1" 0x0000_7fff_beef_dea8 always,
@@ -143,7 +175,7 @@ registers! {
     "S3_3_C4_C4_0" 0x0340_0000 always,
     "S3_3_C4_C4_1" 0x0800_001f always,
     // VDISR_EL2, which is DISR_EL1 to a guest.
-    "S3_4_C12_C1_1" 0x8100_0042 ras,
+    "S3_4_C12_C1_1" 0x8100_0042 ras_at_el2,
     // SCXTNUM_EL0, SCXTNUM_EL1.
     "S3_3_C13_C0_7" 0x1111_2222_3333_4444 scxtnum,
     "S3_0_C13_C0_7" 0x5555_6666_7777_8888 scxtnum,
@@ -170,10 +202,13 @@ registers! {
     "S3_3_C13_C0_5" 0x2468_ace0_1357_9bdf sme,
 }
 
-/// Fills all of them; what they then hold.
+/// Fills all of them that are not in use; what they then hold.
 pub fn fill() -> [u64; COUNT] {
+    let in_use: &[&str] = if EL1 { IN_USE_AT_EL1 } else { &[] };
     for register in REGISTERS.iter().filter(|register| (register.present)()) {
-        (register.write)(register.value);
+        if !in_use.contains(&register.name) {
+            (register.write)(register.value);
+        }
     }
     let mut held = [0; COUNT];
     for (held, register) in held.iter_mut().zip(&REGISTERS).filter(|(_, register)| (register.present)()) {

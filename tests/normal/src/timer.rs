@@ -1,8 +1,9 @@
-//! A Normal-world interrupt to preempt partitions with: this PE's EL2 physical timer. And time itself.
+//! A Normal-world interrupt to preempt partitions with: the physical timer of this level. And time itself.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::level::EL1;
 use crate::{gic, pe};
 
 /// How many timer interrupts each PE took.
@@ -35,17 +36,42 @@ pub fn wait(microseconds: u64) {
 /// Makes the interrupt pending after `microseconds`.
 pub fn arm(microseconds: u64) {
     let ticks = ticks(microseconds);
-    // SAFETY: the EL2 timer is this image's; its interrupt is handled.
+    // SAFETY: the timer is this image's; its interrupt is handled.
     unsafe {
-        asm!("msr cnthp_tval_el2, {}", "msr cnthp_ctl_el2, {}", "isb", in(reg) ticks, in(reg) 1_u64,
-            options(nomem, nostack));
+        if EL1 {
+            asm!("msr cntp_tval_el0, {}", "msr cntp_ctl_el0, {}", "isb", in(reg) ticks, in(reg) 1_u64,
+                options(nomem, nostack));
+        } else {
+            asm!("msr cnthp_tval_el2, {}", "msr cnthp_ctl_el2, {}", "isb", in(reg) ticks, in(reg) 1_u64,
+                options(nomem, nostack));
+        }
     }
+}
+
+/// Waits until an interrupt pends, which is not taken yet.
+pub fn sleep() {
+    // SAFETY: waits, and changes nothing.
+    unsafe { asm!("wfi", options(nomem, nostack)) };
+}
+
+/// Sleeps a while, or until an interrupt pends. Who waits for another PE leaves it the host's processors.
+pub fn doze() {
+    const MICROSECONDS: u64 = 100;
+    arm(MICROSECONDS);
+    sleep();
+    disarm();
 }
 
 /// Turns the timer off.
 pub fn disarm() {
-    // SAFETY: the EL2 timer is this image's.
-    unsafe { asm!("msr cnthp_ctl_el2, xzr", "isb", options(nomem, nostack)) };
+    // SAFETY: the timer is this image's.
+    unsafe {
+        if EL1 {
+            asm!("msr cntp_ctl_el0, xzr", "isb", options(nomem, nostack));
+        } else {
+            asm!("msr cnthp_ctl_el2, xzr", "isb", options(nomem, nostack));
+        }
+    }
 }
 
 /// Takes a pending interrupt of the timer, if there is one, and whatever else pends: whether there was.

@@ -7,7 +7,7 @@ use spin::mutex::SpinMutex;
 
 use super::policy::Policy;
 use super::{Figures, PARTITIONS, Scheduler};
-use crate::demo::{self, command, is_busy};
+use crate::demo::{self, Partition, command, is_busy};
 use crate::ffa::{self, expect_success};
 use crate::mail::{self, Echo, WORDS, YIELDS};
 use crate::notifications::OWN;
@@ -22,7 +22,10 @@ const SENT_AT_ONCE: usize = 2;
 const SLICE: u64 = 300;
 
 static SCHEDULER: Scheduler = Scheduler::new();
-static LOAD: SpinMutex<Load> = SpinMutex::new(Load::new());
+static ROUTES: [SpinMutex<Route>; PARTITIONS.len()] =
+    [const { SpinMutex::new(Route::new(0)) }; PARTITIONS.len()];
+/// Chooses who gets the next message.
+static RANDOM: AtomicU64 = AtomicU64::new(0);
 /// Whether all is done, or somebody has failed.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 /// Whether partitions are preempted at random.
@@ -31,7 +34,6 @@ static PREEMPTS: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicU64 = AtomicU64::new(0);
 
 /// What was sent to one partition, and what came back.
-#[derive(Clone, Copy)]
 struct Route {
     /// Messages that are to be sent.
     quota: u64,
@@ -45,61 +47,67 @@ struct Route {
     digest: u64,
 }
 
-struct Load {
-    routes: [Route; PARTITIONS.len()],
-    random: u64,
-}
-
-impl Load {
-    const fn new() -> Self {
-        let route = Route { quota: 0, sent: 0, returned: 0, window: 0, digest: 0 };
-        Self { routes: [route; PARTITIONS.len()], random: 0 }
+impl Route {
+    const fn new(quota: u64) -> Self {
+        Self { quota, sent: 0, returned: 0, window: 0, digest: 0 }
     }
 
-    /// Whether messages are to be sent, or to come back.
-    fn is_open(&self) -> bool {
-        self.routes.iter().any(|route| route.returned < route.quota)
-    }
-
-    /// Sends the next message to one of the partitions; nothing where that is busy or has got all.
-    fn send(&mut self) -> Outcome {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let place = (self.random >> 33) as usize % PARTITIONS.len();
-        let route = &mut self.routes[place];
-        if route.sent == route.quota {
+    /// Sends the next message to its partition; nothing where that is busy or has got all.
+    fn send(&mut self, partition: &Partition) -> Outcome {
+        if self.sent == self.quota {
             return Ok(());
         }
-        let sequence = route.sent + 1;
+        let sequence = self.sent + 1;
         let words = WORDS + (sequence % 29) as usize;
         let what = if sequence.is_multiple_of(4) { YIELDS } else { 0 };
-        let answer = mail::send(PARTITIONS[place].id, words, sequence, what);
+        let answer = mail::send(partition.id, words, sequence, what);
         if is_busy(&answer) {
             return Ok(());
         }
         expect_success("FFA_MSG_SEND2", &answer)?;
-        route.sent = sequence;
-        route.digest = mail::mixed(route.digest, mail::checksum(words, sequence, what));
+        self.sent = sequence;
+        self.digest = mail::mixed(self.digest, mail::checksum(words, sequence, what));
         Ok(())
     }
 
     /// A message has come back: it must be one that was sent, and has not come back before.
-    fn returned(&mut self, echo: &Echo) -> Outcome {
-        let Some(place) = PARTITIONS.iter().position(|partition| partition.id == echo.from) else {
-            return fail("who sends a message back", echo.from, PARTITIONS[0].id);
-        };
-        let route = &mut self.routes[place];
-        let is_out = echo.sequence > route.returned && echo.sequence <= route.sent;
+    fn returned(&mut self, sequence: u64) -> Outcome {
+        let is_out = sequence > self.returned && sequence <= self.sent;
         expect("a message that is out", u64::from(is_out), 1)?;
-        let ahead = echo.sequence - route.returned - 1;
+        let ahead = sequence - self.returned - 1;
         expect("messages that overtook it", u64::from(ahead < 64), 1)?;
-        expect("a message that has not come back before", route.window >> ahead & 1, 0)?;
-        route.window |= 1 << ahead;
-        while route.window & 1 != 0 {
-            route.window >>= 1;
-            route.returned += 1;
+        expect("a message that has not come back before", self.window >> ahead & 1, 0)?;
+        self.window |= 1 << ahead;
+        while self.window & 1 != 0 {
+            self.window >>= 1;
+            self.returned += 1;
         }
         Ok(())
     }
+}
+
+/// Whether messages are to be sent, or to come back.
+fn is_open() -> bool {
+    // Another PE that is at one is sending, or takes what has come back.
+    ROUTES.iter().any(|route| route.try_lock().is_none_or(|route| route.returned < route.quota))
+}
+
+/// Sends the next message to one of the partitions, unless another PE is about to.
+fn send() -> Outcome {
+    let next = |random: u64| random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    let random = RANDOM.fetch_update(Ordering::AcqRel, Ordering::Acquire, |random| Some(next(random)));
+    let place = (random.unwrap_or_default() >> 33) as usize % PARTITIONS.len();
+    match ROUTES[place].try_lock() {
+        Some(mut route) => route.send(PARTITIONS[place]),
+        None => Ok(()),
+    }
+}
+
+/// A message has come back.
+fn returned(echo: &Echo) -> Outcome {
+    let place = PARTITIONS.iter().position(|partition| partition.id == echo.from);
+    let Some(place) = place else { return fail("who sends a message back", echo.from, PARTITIONS[0].id) };
+    ROUTES[place].lock().returned(echo.sequence)
 }
 
 /// What is wanted of a load.
@@ -115,11 +123,8 @@ pub struct Wanted {
 /// Carries a load out, with buffers mapped, and compares the logs of sender and receivers.
 pub fn carry(wanted: &Wanted) -> Result<Figures, Failure> {
     let quota = wanted.messages / PARTITIONS.len() as u64;
-    {
-        let mut load = LOAD.lock();
-        *load = Load::new();
-        load.routes.iter_mut().for_each(|route| route.quota = quota);
-    }
+    ROUTES.iter().for_each(|route| *route.lock() = Route::new(quota));
+    RANDOM.store(0, Ordering::Release);
     for partition in PARTITIONS {
         demo::told("the log is emptied", partition, &[command::LOG, OWN, 1])?;
     }
@@ -128,12 +133,11 @@ pub fn carry(wanted: &Wanted) -> Result<Figures, Failure> {
     PREEMPTS.store(wanted.hard, Ordering::Release);
     PROGRESS.store(timer::now().0, Ordering::Release);
     if wanted.hard { pe::on_all(take_part) } else { take_part() }?;
-    let load = LOAD.lock();
-    for (partition, route) in PARTITIONS.into_iter().zip(&load.routes) {
+    for (partition, route) in PARTITIONS.into_iter().zip(&ROUTES) {
         let [count, last, digest, wrong] = demo::told("the log", partition, &[command::LOG, OWN, 0])?;
         expect("messages that the receiver has seen", count, quota)?;
         expect("the last one", last, quota)?;
-        expect("the digest of all", digest, route.digest)?;
+        expect("the digest of all", digest, route.lock().digest)?;
         expect("messages that were not as they had to be", wrong, 0)?;
     }
     Ok(SCHEDULER.figures())
@@ -151,19 +155,25 @@ fn turn_by_turn() -> Outcome {
     while !IS_OVER.load(Ordering::Acquire) {
         SCHEDULER.attend()?;
         while let Some(echo) = mail::receive()? {
-            LOAD.lock().returned(&echo)?;
+            returned(&echo)?;
             PROGRESS.store(timer::now().0, Ordering::Release);
         }
         for _ in 0..SENT_AT_ONCE {
-            LOAD.lock().send()?;
+            send()?;
             SCHEDULER.attend()?;
         }
         if PREEMPTS.load(Ordering::Acquire) {
             timer::arm(random::next() % SLICE);
         }
         let ran = SCHEDULER.run_next()?;
-        if !ran && !LOAD.lock().is_open() && SCHEDULER.is_idle() {
-            return Ok(());
+        if !ran {
+            if !is_open() && SCHEDULER.is_idle() {
+                return Ok(());
+            }
+            if PREEMPTS.load(Ordering::Acquire) {
+                // The timer is armed: until then the others go on.
+                timer::sleep();
+            }
         }
         let idle = timer::now().0.saturating_sub(PROGRESS.load(Ordering::Acquire));
         expect("a message comes back in time", u64::from(idle < timer::ticks(PATIENCE)), 1)?;

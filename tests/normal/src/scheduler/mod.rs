@@ -9,6 +9,8 @@ pub mod policy;
 mod queue;
 pub mod table;
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use arm_ffa::{FfaError, FuncId};
 use spin::mutex::SpinMutex;
 
@@ -24,12 +26,10 @@ use queue::{Left, Queue};
 pub const PARTITIONS: [&Partition; 3] = [&MAILMAN, &COURIER, &PORTER];
 
 /// A scheduler with its policy.
-pub struct Scheduler(SpinMutex<State>);
-
-struct State {
-    queue: Queue,
+pub struct Scheduler {
+    queue: SpinMutex<Queue>,
     /// How many SRIs the PEs had taken when the SPMC was asked last.
-    asked_after: u64,
+    asked_after: AtomicU64,
 }
 
 /// What a policy came to.
@@ -48,28 +48,25 @@ pub struct Figures {
 impl Scheduler {
     /// One that has nothing to run.
     pub const fn new() -> Self {
-        Self(SpinMutex::new(State { queue: Queue::new(), asked_after: 0 }))
+        Self { queue: SpinMutex::new(Queue::new()), asked_after: AtomicU64::new(0) }
     }
 
     /// Begins anew, with all vCPUs waiting.
     pub fn begin(&self, policy: Policy) {
-        let mut state = self.0.lock();
-        state.queue.begin(policy, pe::count());
-        state.asked_after = sris();
+        self.queue.lock().begin(policy, pe::count());
+        self.asked_after.store(sris(), Ordering::Release);
     }
 
     /// Takes pending interrupts of this PE; when one of them, or one of another PE, was an SRI, asks who is to be run.
     pub fn attend(&self) -> Outcome {
         gic::take();
-        {
-            let (mut state, taken) = (self.0.lock(), sris());
-            if taken == state.asked_after {
-                return Ok(());
-            }
-            state.asked_after = taken;
+        let taken = sris();
+        // One PE asks, of those that know of the same.
+        if self.asked_after.fetch_max(taken, Ordering::AcqRel) >= taken {
+            return Ok(());
         }
         notifications::collect(Width::Wide, |listed| {
-            if listed.endpoint == OWN || self.0.lock().queue.announce(listed) {
+            if listed.endpoint == OWN || self.queue.lock().announce(listed) {
                 return Ok(());
             }
             fail("an endpoint that is to be run", listed.endpoint, MAILMAN.id)
@@ -79,7 +76,7 @@ impl Scheduler {
 
     /// Runs the vCPU of the policy's choice on this PE: whether there was one.
     pub fn run_next(&self) -> Result<bool, Failure> {
-        let Some((task, target)) = self.0.lock().queue.pick(pe::index() as u64) else { return Ok(false) };
+        let Some((task, target)) = self.queue.lock().pick(pe::index() as u64) else { return Ok(false) };
         let answer = ffa::call(FuncId::Run32, [target]);
         let left = match FuncId::try_from(answer[0] as u32) {
             Ok(FuncId::MsgWait32) => Left::Waiting,
@@ -90,18 +87,18 @@ impl Scheduler {
                 Left::Busy
             }
         };
-        self.0.lock().queue.put_back(task, left);
+        self.queue.lock().put_back(task, left);
         Ok(true)
     }
 
     /// Whether all vCPUs wait, as far as it knows.
     pub fn is_idle(&self) -> bool {
-        self.0.lock().queue.is_idle()
+        self.queue.lock().is_idle()
     }
 
     /// What it came to so far.
     pub fn figures(&self) -> Figures {
-        self.0.lock().queue.figures()
+        self.queue.lock().figures()
     }
 }
 

@@ -75,9 +75,8 @@ pub fn registers_survive_preemption_at_random_points() -> Outcome {
         let words = [command::SCRIBBLE, random::next() % ITERATIONS];
         let mut call = demo::request(form, partition, &words, 0);
         loop {
-            timer::arm(random::next() % DELAY);
             let streaming = system::sme() && round % 3 == 0;
-            let answer = call_filled(&call, false, streaming)?;
+            let answer = call_filled(&call, false, streaming, Some(random::next() % DELAY))?;
             timer::take();
             timer::disarm();
             if expect_function("", &answer, FuncId::Interrupt32).is_ok() {
@@ -104,28 +103,27 @@ fn survive(streaming: bool) -> Outcome {
     const LONG: u64 = 100_000_000;
     for form in Form::ALL {
         let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, HARDLY], 0);
-        let answer = call_filled(&request, form == Form::Direct2, streaming)?;
+        let answer = call_filled(&request, form == Form::Direct2, streaming, None)?;
         expect_function("the answer", &answer, form.functions().1)?;
         expect_scribbled(form, &answer)?;
     }
 
     let form = Form::Direct64;
     let request = demo::request(form, ECHO.id, &[command::SCRIBBLE, LONG], 0);
-    timer::arm(2_000);
-    let preempted = call_filled(&request, false, streaming)?;
+    let preempted = call_filled(&request, false, streaming, Some(2_000))?;
     expect_function("FFA_INTERRUPT", &preempted, FuncId::Interrupt32)?;
     timer::take();
     let mut run = [0; 18];
     run[0] = u32::from(FuncId::Run32).into();
     run[1] = preempted[1];
-    let answer = call_filled(&run, false, streaming)?;
+    let answer = call_filled(&run, false, streaming, None)?;
     expect_function("the answer in the end", &answer, form.functions().1)?;
     expect_scribbled(form, &answer)?;
 
     // A partition with one context comes from another PE's registers each time; here it may be busy there.
     let relays = demo::request(form, RELAY.id, &[command::SCRIBBLE, HARDLY], 0);
     loop {
-        let answer = call_filled(&relays, false, streaming)?;
+        let answer = call_filled(&relays, false, streaming, None)?;
         if !demo::is_busy(&answer) {
             return expect_function("relay's answer", &answer, form.functions().1);
         }
