@@ -15,8 +15,7 @@ const HOST: &[&str] = &["build", "spmc/manager", "tests/dts", "tests/scenarios"]
 /// The list of the Normal-world image's scenarios.
 const SCENARIOS: &str = "tests/normal/src/tests/mod.rs";
 /// What boots machines.
-const MACHINES: &[&str] =
-    &["build/src/test/target.rs", "build/src/test/handoff.rs", "build/src/test/later.rs"];
+const MACHINES: &str = "build/src/test";
 
 /// Names of tests with the files that hold them, from the project's root.
 #[derive(Debug, Default)]
@@ -41,8 +40,8 @@ impl Known {
             }
         }
         known.add_scenarios(&tokens(&project::root().join(SCENARIOS))?);
-        for file in MACHINES {
-            known.add_machines(Path::new(file), &tokens(&project::root().join(file))?);
+        for path in project::rust_files(&project::root().join(MACHINES))? {
+            known.add_machines(path.strip_prefix(project::root())?, &tokens(&path)?);
         }
         Ok(known)
     }

@@ -241,7 +241,9 @@ mod tests {
             shown(Demonstration::of_tests(&[echo()]), &[&FIRMWARE, lines].concat()).verdict()
         };
         assert!(tests(&["normal: 1 PEs at EL2, FF-A 1.2", "test a ... ok", "1 passed, 0 failed"]).is_ok());
-        assert!(tests(&["normal: 1 PEs at EL2, FF-A 1.2", "test a ... FAILED: x", "0 passed, 1 failed"]).is_err());
+        assert!(
+            tests(&["normal: 1 PEs at EL2, FF-A 1.2", "test a ... FAILED: x", "0 passed, 1 failed"]).is_err()
+        );
         assert!(tests(&["normal: 1 PEs at EL2, FF-A 1.2", "0 passed, 0 failed"]).is_err());
         assert!(tests(&["normal: 1 PEs at EL2, FF-A 1.2"]).is_err());
     }
