@@ -10,7 +10,7 @@ use super::configuration::Packed;
 use super::layout::Owner;
 use super::tfa::Built;
 use crate::project;
-use crate::setup::{self, step};
+use crate::setup::step;
 
 /// How many partitions of one owner BL2 loads.
 const OF_ONE_OWNER: usize = 4;
@@ -32,13 +32,15 @@ impl Keys {
     /// The keys in a folder, or in the project's own for want of another; those that are missing are made.
     ///
     /// # Errors
-    /// If OpenSSL cannot make one.
+    /// If OpenSSL cannot make one, or a file is no key that TF-A takes.
     pub fn ensure(folder: Option<&Path>) -> Result<Self> {
-        setup::tools()?;
         let own = project::target().join("keys");
         let folder = folder.unwrap_or(&own);
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let folder = fs::canonicalize(folder)?;
+        // TF-A's make would take it for two files, and make other keys.
+        let is_one_word = !folder.to_string_lossy().contains(char::is_whitespace);
+        ensure!(is_one_word, "{}: TF-A's make takes no folder with a space in its name", folder.display());
         let [rot, prot, trusted_world] = ["rot", "prot", "trusted_world"].map(|name| folder.join(name));
         let keys = [rot, prot, trusted_world].map(|key| key.with_extension("pem"));
         for key in &keys {
@@ -49,10 +51,21 @@ impl Keys {
                 step::output(Command::new("openssl").args(["genrsa", "-out"]).arg(&new).arg(BITS))?;
                 fs::rename(&new, key)?;
             }
+            check(key)?;
         }
         let [rot, prot, trusted_world] = keys;
         Ok(Self { rot, prot, trusted_world })
     }
+}
+
+/// That a file is a private key of TF-A's kind: its make would take the hash of nothing for the hash of another.
+fn check(key: &Path) -> Result<()> {
+    let mut read = Command::new("openssl");
+    read.args(["rsa", "-noout", "-text", "-passin", "pass:", "-in"]).arg(key);
+    let text = step::output(&mut read).unwrap_or_default();
+    let is_key = text.lines().next().is_some_and(|line| line.contains(&format!("({BITS} bit")));
+    ensure!(is_key, "{} is no private RSA key of {BITS} bits without a password", key.display());
+    Ok(())
 }
 
 /// What is signed: fiptool's and cert_create's option of each image, and the file.

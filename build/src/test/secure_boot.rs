@@ -1,7 +1,7 @@
 //! Secure boot: TF-A starts what was signed by those that it trusts, and nothing if a partition is not its owner's.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -46,6 +46,7 @@ pub fn run(tally: &mut Tally, platform: Platform) {
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for secure boot builds"), &error),
     }
+    tally.run("keys that TF-A cannot take are refused with a message", refused_keys);
     tally.run("a partition that another than its owner has signed is refused at boot", || {
         let keys = Keys::ensure(None)?;
         // Everything else is signed by those who should.
@@ -91,8 +92,24 @@ fn refused(stack: &Stack, Package { id, .. }: Package) -> Result<()> {
     Ok(())
 }
 
+/// What is no key would be another one to TF-A's make, and a name of two words two files.
+fn refused_keys() -> Result<()> {
+    let folder = project::target().join("keys/refused");
+    let Keys { rot, prot, .. } = Keys::ensure(Some(&folder))?;
+    let before = fs::read(&rot)?;
+    fs::write(&prot, "no key")?;
+    let error = |folder: &Path| Keys::ensure(Some(folder)).err().map(|error| error.to_string());
+    let (no_key, spaced) = (error(&folder), error(&folder.join("a b")));
+    ensure!(fs::read(&rot)? == before, "a key that was there is another now");
+    fs::remove_dir_all(&folder)?;
+    let says = |error: Option<String>, word| error.is_some_and(|error| error.contains(word));
+    ensure!(says(no_key, "prot.pem is no private RSA key"), "a file that is no key is taken for one");
+    ensure!(says(spaced, "a space"), "a folder with a space in its name is taken");
+    Ok(())
+}
+
 /// Keys of somebody whom TF-A does not know.
 fn stranger() -> Result<Keys> {
-    let folder: PathBuf = project::target().join("keys/stranger");
+    let folder = project::target().join("keys/stranger");
     Keys::ensure(Some(&folder))
 }
