@@ -161,7 +161,8 @@ fn listed_partition(text: &str) -> Option<String> {
 
 /// The numbers of a line `linux: SRI on N of N PEs, taken N times`: PEs that can take Linux's schedule receiver
 /// interrupt, PEs that there are, and how often all of them have taken it.
-fn schedule_receiver(text: &str) -> Option<(u32, u32, u64)> {
+#[must_use]
+pub fn schedule_receiver(text: &str) -> Option<(u32, u32, u64)> {
     let (pes, rest) = text.strip_prefix(LINUX)?.strip_prefix("SRI on ")?.split_once(" of ")?;
     let (of, rest) = rest.split_once(" PEs, taken ")?;
     let taken = rest.trim().strip_suffix(" times")?;

@@ -1,6 +1,6 @@
 //! `cargo xtask run`: boots everything on QEMU and says whether all of it happened.
 
-mod demonstration;
+pub mod demonstration;
 mod linux;
 
 use std::io::{self, IsTerminal};

@@ -13,6 +13,7 @@ use crate::cli::FipArgs;
 use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
 use crate::platform::{Cores, Platform};
+use crate::run::demonstration::schedule_receiver;
 use crate::{bench, project, symbolize};
 
 /// Numbers of PEs that the scenarios run on.
@@ -166,8 +167,10 @@ fn told(platform: Platform) -> Result<()> {
     let arguments =
         ["--layout".as_ref(), layout.as_os_str(), "--spmc-manifest".as_ref(), manifest.as_os_str()];
     let text = machine::linux(platform, &arguments)?;
-    let line = text.lines().find(|line| line.contains("linux: SRI on")).unwrap_or_default();
-    ensure!(line.contains("taken 1 times"), "the schedule receiver interrupt did not come once: {line}");
+    // Whose line it is stands before it.
+    let mut lines = text.lines().filter_map(|line| Some(line.split_once(" | ")?.1));
+    let taken = lines.find_map(schedule_receiver).map(|(_, _, taken)| taken);
+    ensure!(taken == Some(1), "the schedule receiver interrupt did not come once: {taken:?}");
     Ok(())
 }
 
