@@ -54,6 +54,9 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
                 let console = consoles[0].as_ref().context("the machine did not run")?;
                 trampoline(&stack, &console.secure)
             });
+            tally.run("a crash under the tables of a partition at S-EL0 is reported", || {
+                crash_in_trampoline(&stack)
+            });
             alone(tally, &stack, MEMORY);
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
@@ -192,6 +195,32 @@ fn trampoline(stack: &Stack, console: &str) -> Result<()> {
     let page = 0xffff_0000_0000_0000 + load + begin;
     let said = format!("S-EL0 sees [{page:x}..{:x}] of the SPMC", page + 0x1000);
     ensure!(console.contains(&said), "the SPMC does not say: {said}\n{console}");
+    Ok(())
+}
+
+/// The SPMC's last instruction before a partition at S-EL0 is made one that is none: the exception comes when the SPMC's
+/// own tables are not there, and is reported with the place all the same.
+fn crash_in_trampoline(stack: &Stack) -> Result<()> {
+    const ERET: [u8; 4] = 0xd69f_03e0_u32.to_le_bytes();
+    let data = fs::read(&stack.spmc.elf)?;
+    let image = object::File::parse(&*data)?;
+    let symbol = image.symbols().find(|symbol| symbol.name() == Ok("enter_trampoline"));
+    let begin = usize::try_from(symbol.context("the image has no trampoline")?.address())?;
+    let spmc = fs::read(&stack.spmc.bin)?;
+    let code = spmc.get(begin..).context("the trampoline lies behind the image")?;
+    let eret = code.chunks(4).position(|word| word == ERET).context("the trampoline has no end")?;
+    let code = &code[..4 * (eret + 1)];
+    let stack = stack.damaged(|flash| {
+        let [place] = places(flash, code)[..] else { bail!("the flash does not hold the trampoline once") };
+        flash[place + 4 * eret..][..4].fill(0);
+        Ok(())
+    })?;
+    let console = stack.boot(1, &[])?;
+    let report = console.all();
+    ensure!(console.ended, "the machine went on:\n{report}");
+    ensure!(report.contains("crash on PE 0x0: exception at EL2"), "no report:\n{report}");
+    let named = symbolize::annotate(&report, &stack.spmc.elf)?;
+    ensure!(named.contains(" is enter_trampoline"), "the place is not named:\n{named}");
     Ok(())
 }
 
