@@ -70,6 +70,14 @@ impl Configuration {
         Ok(Self { sources, layout_file, layout, manifest_file, manifest })
     }
 
+    /// How many PEs the SPMC manifest has.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn pes(&self) -> Result<usize> {
+        self.manifest.pes()
+    }
+
     /// Writes the packages and TB_FW_CONFIG into `folder`: the list of partitions, beside what TF-A has in `base`.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct Firmware {
     pub spmc: Image,
     /// The partitions, by id.
     pub partitions: Vec<Partition>,
+    /// On how many PEs the SPMC manifest lets the SPMC run.
+    pub pes: usize,
 }
 
 /// What makes a flash another one than the user's, so that it lies in a folder of its own.
@@ -174,7 +176,7 @@ pub fn build(args: &FipArgs, bl33: &Bl33, variant: Variant<'_>) -> Result<Firmwa
     }
     let mut partitions: Vec<_> = packed.into_iter().map(|packed| packed.partition).collect();
     partitions.sort_by_key(|partition| partition.id);
-    Ok(Firmware { flashes, spmc, partitions })
+    Ok(Firmware { flashes, spmc, partitions, pes: configuration.pes()? })
 }
 
 /// The tool that takes the FIP of a platform apart.

@@ -97,6 +97,17 @@ impl Tree {
         Ok(value.chunks_exact(16).map(uuid).collect())
     }
 
+    /// How many PEs an SPMC manifest has.
+    ///
+    /// # Errors
+    /// If the blob is no device tree.
+    pub fn pes(&self) -> Result<usize> {
+        let tree = self.parsed()?;
+        Ok(tree
+            .find_node("/cpus")
+            .map_or(0, |cpus| cpus.children().filter(|node| node.name.starts_with("cpu@")).count()))
+    }
+
     /// The partitions of an SPMC manifest, by their ids.
     ///
     /// # Errors

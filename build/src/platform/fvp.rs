@@ -31,5 +31,6 @@ pub const DESCRIPTION: Description = Description {
         initrd: 0x8400_0000,
         stack: 0x8700_0000,
     },
+    pes: 8,
     cores: &[],
 };

@@ -45,6 +45,8 @@ pub struct Description {
     pub start: Start,
     /// The Normal world's memory.
     pub normal: NormalMemory,
+    /// How many PEs the project's SPMC manifest has; the tests start Linux on all of them.
+    pub pes: u32,
     /// Kinds of PEs that the tests run on, too.
     pub cores: &'static [Cores],
 }

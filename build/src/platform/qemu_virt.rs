@@ -26,6 +26,7 @@ pub const DESCRIPTION: Description = Description {
         initrd: 0x4800_0000,
         stack: 0x5f00_0000,
     },
+    pes: 4,
     cores: &[
         Cores {
             name: "without SVE, SME and MTE",

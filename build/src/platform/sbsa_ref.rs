@@ -28,6 +28,7 @@ pub const DESCRIPTION: Description = Description {
         initrd: 0x100_0800_0000,
         stack: 0x100_1f00_0000,
     },
+    pes: 8,
     // The machine has no memory for tags, so that MTE is never there.
     cores: &[
         Cores { name: "neoverse-n2", cpu: "neoverse-n2", arguments: &[], tfa: &[] },

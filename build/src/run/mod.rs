@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 
 use crate::cli::{FipArgs, Normal, RunArgs};
 use crate::console::{Console, Line, Screen};
@@ -45,12 +45,12 @@ pub fn run(args: &RunArgs) -> Result<()> {
             let (options, variant) = of_tests(&args.fip);
             let firmware = fip::build(&options, &Bl33::Tests, variant)?;
             let demonstration = Demonstration::of_tests(&firmware.partitions);
-            judged(args, machine(args, &firmware), demonstration)
+            judged(args, machine(args, &firmware)?, demonstration)
         }
         (Normal::Linux, None) if is_interactive() || args.initrd.is_some() => free(args, Bl33::Kernel),
         (Normal::Linux, None) => {
             let firmware = fip::build(&args.fip, &Bl33::Kernel, Variant::default())?;
-            let machine = linux::load(machine(args, &firmware), &firmware, args, false)?;
+            let machine = linux::load(machine(args, &firmware)?, &firmware, args, false)?;
             judged(args, machine, Demonstration::of_linux(&firmware.partitions))
         }
     }
@@ -98,7 +98,7 @@ fn of_tests(args: &FipArgs) -> (FipArgs, Variant<'static>) {
 /// Runs what a user brings or types at: there is nothing to judge but that QEMU ends well.
 fn free(args: &RunArgs, bl33: Bl33) -> Result<()> {
     let firmware = fip::build(&args.fip, &bl33, Variant::default())?;
-    let mut machine = machine(args, &firmware);
+    let mut machine = machine(args, &firmware)?;
     if matches!(bl33, Bl33::Kernel) {
         machine = linux::load(machine, &firmware, args, true)?;
     }
@@ -159,7 +159,10 @@ pub fn watch(
     }
 }
 
-fn machine(args: &RunArgs, firmware: &Firmware) -> Machine {
+fn machine(args: &RunArgs, firmware: &Firmware) -> Result<Machine> {
+    // A PE that the SPMC does not have has no FF-A: a client that happens to be there finds nothing.
+    let (pes, most) = (args.pes() as usize, firmware.pes);
+    ensure!(pes <= most, "--smp {pes}: the SPMC manifest has {most} cpu nodes, and needs one for each PE");
     let mut machine =
         Machine::new(args.fip.platform, &firmware.flashes).smp(args.pes()).arguments(&args.qemu);
     if let Some(cpu) = &args.cpu {
@@ -168,14 +171,14 @@ fn machine(args: &RunArgs, firmware: &Firmware) -> Machine {
     // PEs that wait for EL3 to let them go do so actively. As threads of the host they would take its processors from
     // the PE that boots, which Linux waits for some ten thousand times.
     let host = thread::available_parallelism().map_or(1, usize::from);
-    if args.pes() as usize > host && !args.qemu.iter().any(|argument| argument == "-accel") {
+    if pes > host && !args.qemu.iter().any(|argument| argument == "-accel") {
         machine = machine.arguments(["-accel", "tcg,thread=single"]);
     }
     if args.gdb {
         eprintln!("waiting for a debugger on port 1234; the symbols are in spmc.elf");
-        return machine.arguments(["-S", "-gdb", "tcp:127.0.0.1:1234"]);
+        return Ok(machine.arguments(["-S", "-gdb", "tcp:127.0.0.1:1234"]));
     }
-    machine
+    Ok(machine)
 }
 
 fn is_interactive() -> bool {

@@ -18,8 +18,6 @@ use crate::{bench, project, symbolize};
 
 /// Numbers of PEs that the scenarios run on.
 const PES: [u32; 3] = [1, 2, 4];
-/// The most PEs of a machine, on which Linux runs, too.
-const LINUX_PES: &str = "8";
 
 /// Runs everything that boots; with `long`, also what takes long.
 pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
@@ -74,8 +72,9 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: the crash path"));
     tally.run("a crash on each PE is reported and ends the machine", || crash(platform));
     tally.part(&format!("{platform}: Linux"));
-    tally.run("Linux finds exactly the partitions of the manifests on eight PEs", || {
-        machine::linux(platform, &["--smp".as_ref(), LINUX_PES.as_ref()]).map(drop)
+    tally.run("Linux finds exactly the partitions of the manifests on all PEs", || {
+        let pes = platform.description().pes.to_string();
+        machine::linux(platform, &["--smp".as_ref(), pes.as_ref()]).map(drop)
     });
     tally.run("Linux is told once of a partition that needs a PE, and asks until it knows all", || {
         told(platform)
