@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -139,7 +140,8 @@ impl Stack {
         if let Some(cores) = self.cores {
             machine = machine.cpu(cores.cpu).arguments(cores.arguments.iter().copied());
         }
-        let mut running = machine.start(&project::runs(self.platform))?;
+        let place = Place::take();
+        let mut running = machine.start(&project::runs(self.platform).join(place.name()))?;
         let deadline = Instant::now() + limit;
         let mut consoles = Consoles::default();
         loop {
@@ -164,6 +166,32 @@ impl Stack {
                 Event::Deadline => return Ok(consoles),
             }
         }
+    }
+}
+
+/// A folder that one machine at a time leaves its consoles in.
+struct Place(usize);
+
+/// Which ones are taken.
+static TAKEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+impl Place {
+    /// The first one that is free.
+    fn take() -> Self {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = (0..).find(|place| !taken.contains(place)).unwrap_or_default();
+        taken.push(free);
+        Self(free)
+    }
+
+    fn name(&self) -> String {
+        format!("test-{}", self.0)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.lock().unwrap_or_else(PoisonError::into_inner).retain(|place| *place != self.0);
     }
 }
 

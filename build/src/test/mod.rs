@@ -1,5 +1,7 @@
 //! `cargo xtask test`: every test of the project, on the host and on QEMU, closing with `N passed, N failed`.
 
+mod boots;
+mod cores;
 mod fuzz;
 mod fvp;
 mod golden;

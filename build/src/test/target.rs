@@ -6,13 +6,14 @@ use std::fs;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use object::{Object, ObjectSymbol};
 
+use super::boots::{self, Boot};
 use super::lines::{End, Line, closing};
 use super::tally::Tally;
-use super::{golden, handoff};
+use super::{cores, golden, handoff};
 use crate::cli::FipArgs;
 use crate::fip::{self, Variant};
 use crate::machine::{self, Consoles, Stack};
-use crate::platform::{Cores, Platform};
+use crate::platform::Platform;
 use crate::run::demonstration::schedule_receiver;
 use crate::{bench, project, symbolize};
 
@@ -24,9 +25,7 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: scenarios under TF-A"));
     match Stack::build(&fip::tests(platform), Variant { name: "tests", ..Variant::default() }) {
         Ok(stack) => {
-            for pes in PES {
-                boot(tally, &stack, pes, &[]);
-            }
+            scenarios(tally, &stack, None);
             if long {
                 tally.part(&format!("{platform}: soaks under TF-A"));
                 soak(tally, &stack);
@@ -46,10 +45,9 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.part(&format!("{platform}: memory transactions"));
     match Stack::build(&fip::of_tests(platform, "memory"), Variant { name: "memory", ..Variant::default() }) {
         Ok(stack) => {
-            let request = stack.request(MEMORY_ALL);
-            let consoles = PES.map(|pes| boot(tally, &stack, pes, &["-device", &request]));
+            let console = scenarios(tally, &stack, Some(MEMORY_ALL));
             tally.run("the trampoline is one page and all that S-EL0 sees of the SPMC", || {
-                let console = consoles[0].as_ref().context("the machine did not run")?;
+                let console = console.context("the machine did not run")?;
                 trampoline(&stack, &console.secure)
             });
             tally.run("a crash under the tables of a partition at S-EL0 is reported", || {
@@ -59,14 +57,7 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for memory builds"), &error),
     }
-    tally.part(&format!("{platform}: a Normal world at EL1"));
-    scenarios_on(tally, platform, None, Level::El1);
-    for cores in platform.description().cores {
-        for level in [Level::El2, Level::El1] {
-            tally.part(&format!("{platform}: PEs {}, a Normal world at {}", cores.name, level.name()));
-            scenarios_on(tally, platform, Some(cores), level);
-        }
-    }
+    cores::run(tally, platform);
     tally.part(&format!("{platform}: a package that is a transfer list"));
     handoff::run(tally, platform);
     tally.part(&format!("{platform}: the crash path"));
@@ -79,66 +70,6 @@ pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
     tally.run("Linux is told once of a partition that needs a PE, and asks until it knows all", || {
         told(platform)
     });
-}
-
-/// The exception level of the Normal-world test image.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    El2,
-    El1,
-}
-
-impl Level {
-    fn name(self) -> &'static str {
-        match self {
-            Self::El2 => "EL2",
-            Self::El1 => "EL1",
-        }
-    }
-}
-
-/// The scenarios that leave a working machine behind, on PEs of another kind or with the image at another level. What both
-/// do to memory transactions is tried one by one only.
-fn scenarios_on(tally: &mut Tally, platform: Platform, cores: Option<&'static Cores>, level: Level) {
-    const PES: u32 = 2;
-    let tfa = cores.map_or(&[][..], |cores| cores.tfa);
-    let (normal, of_level): (&[_], _) = match level {
-        Level::El2 => (&[], None),
-        Level::El1 => (&["el1"], Some("el1")),
-    };
-    let of_cores = cores.filter(|cores| !cores.tfa.is_empty()).map(|cores| cores.name.replace(' ', "-"));
-    let prefix: String = [of_level.map(|_| "NS-EL1"), cores.map(|cores| cores.name)]
-        .into_iter()
-        .flatten()
-        .map(|part| format!("{part}, "))
-        .collect();
-    let tests = [("tests", fip::tests(platform), None)];
-    let memory = [("memory", fip::of_tests(platform, "memory"), Some(MEMORY_ALL))];
-    let both = cores.is_none() || level == Level::El2;
-    for (stack, args, request) in tests.into_iter().chain(memory.into_iter().filter(|_| both)) {
-        let parts = [Some(stack), of_cores.as_deref(), of_level];
-        let name = parts.into_iter().flatten().collect::<Vec<_>>().join("-");
-        match Stack::build(&args, Variant { name: &name, tfa, normal, ..Variant::default() }) {
-            Ok(stack) => {
-                let stack = match cores {
-                    Some(cores) => stack.on(cores),
-                    None => stack,
-                };
-                let request = request.map(|request| stack.request(request));
-                let arguments: Vec<_> = request.iter().flat_map(|request| ["-device", request]).collect();
-                match stack.boot(PES, &arguments) {
-                    Ok(console) => {
-                        report_as(tally, &console, PES, &prefix);
-                        let at_level = console.normal.contains(&format!("PEs at {},", level.name()));
-                        let failure = (!at_level).then(|| format!("no word of it:\n{}", console.normal));
-                        tally.note(&format!("{prefix}the image is at {}", level.name()), failure);
-                    }
-                    Err(error) => tally.broken(&format!("{prefix}QEMU runs"), &error),
-                }
-            }
-            Err(error) => tally.broken(&format!("{prefix}the stack builds"), &error),
-        }
-    }
 }
 
 /// What was measured or written for QEMU virt: the instructions of each call, and manifests of others with its addresses.
@@ -244,32 +175,44 @@ const MEMORY: u64 = 0x4d45_4d4f << 32;
 /// Those that need no machine of their own.
 pub const MEMORY_ALL: u64 = MEMORY | u32::MAX as u64;
 
-/// Boots each scenario that needs a machine of its own; the first one says how many there are.
-fn alone(tally: &mut Tally, stack: &Stack, request: u64) {
-    let (mut number, mut count) = (0, 1);
-    while number < count {
-        let Some(console) = boot(tally, stack, 2, &["-device", &stack.request(request | number)]) else {
-            break;
-        };
-        let named = format!("normal: alone, {number} of ");
-        let said = console.normal.lines().find_map(|line| line.trim().strip_prefix(&named)?.parse().ok());
-        match said {
-            Some(said) => count = said,
-            None => tally.broken(&named, &anyhow!("the image did not say so")),
-        }
-        let ends = |line: &Line<'_>| line.name.ends_with("is_aborted");
-        if let Some(line) = console.normal.lines().filter_map(Line::parse).find(ends) {
-            let told = console.secure.contains(" is aborted: vCPU 0 at pc 0x");
-            let failure = (!told).then(|| format!("no word of it:\n{}", console.secure));
-            tally.note(&format!("{} and reported", line.name), failure);
-        }
-        number += 1;
-    }
+/// Boots the scenarios of a request on each number of PEs; gives what one of the machines printed.
+fn scenarios(tally: &mut Tally, stack: &Stack, request: Option<u64>) -> Option<Consoles> {
+    let mut one = None;
+    let boots = PES.map(|pes| Boot { stack, pes, request });
+    boots::all(&boots, |place, console| one = booted(tally, boots[place].pes, console).or(one.take()));
+    one
 }
 
-/// Boots the Normal-world test image, with more arguments for QEMU, and takes over its tests; gives what was printed.
-fn boot(tally: &mut Tally, stack: &Stack, pes: u32, arguments: &[&str]) -> Option<Consoles> {
-    let console = stack.boot(pes, arguments);
+/// Boots each scenario that needs a machine of its own; the first one says how many there are.
+fn alone(tally: &mut Tally, stack: &Stack, request: u64) {
+    const PES: u32 = 2;
+    let boot = |number: u64| Boot { stack, pes: PES, request: Some(request | number) };
+    let count = own_machine(tally, PES, 0, boot(0).run()).unwrap_or(1);
+    let others: Vec<_> = (1..count).map(boot).collect();
+    boots::all(&others, |place, console| {
+        own_machine(tally, PES, place as u64 + 1, console);
+    });
+}
+
+/// Takes over what a scenario with a machine of its own reports: of how many it is one.
+fn own_machine(tally: &mut Tally, pes: u32, number: u64, console: Result<Consoles>) -> Option<u64> {
+    let console = booted(tally, pes, console)?;
+    let ends = |line: &Line<'_>| line.name.ends_with("is_aborted");
+    if let Some(line) = console.normal.lines().filter_map(Line::parse).find(ends) {
+        let told = console.secure.contains(" is aborted: vCPU 0 at pc 0x");
+        let failure = (!told).then(|| format!("no word of it:\n{}", console.secure));
+        tally.note(&format!("{} and reported", line.name), failure);
+    }
+    let named = format!("normal: alone, {number} of ");
+    let said = console.normal.lines().find_map(|line| line.trim().strip_prefix(&named)?.parse().ok());
+    if said.is_none() {
+        tally.broken(&named, &anyhow!("the image did not say so"));
+    }
+    said
+}
+
+/// Takes over the tests of a machine that was booted; gives what was printed.
+fn booted(tally: &mut Tally, pes: u32, console: Result<Consoles>) -> Option<Consoles> {
     let console = console.map_err(|error| tally.broken(&format!("{pes} PEs: QEMU runs"), &error)).ok()?;
     report(tally, &console, pes);
     Some(console)
@@ -281,7 +224,7 @@ pub fn report(tally: &mut Tally, console: &Consoles, pes: u32) {
 }
 
 /// As [`report`], with words before each test's name.
-fn report_as(tally: &mut Tally, console: &Consoles, pes: u32, prefix: &str) {
+pub fn report_as(tally: &mut Tally, console: &Consoles, pes: u32, prefix: &str) {
     let mut last = "none";
     for line in console.normal.lines().filter_map(Line::parse) {
         let failure = match line.end {

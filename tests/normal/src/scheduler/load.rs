@@ -7,7 +7,7 @@ use spin::mutex::SpinMutex;
 
 use super::policy::Policy;
 use super::{Figures, PARTITIONS, Scheduler};
-use crate::demo::{self, Partition, command, is_busy};
+use crate::demo::{self, command, is_busy};
 use crate::ffa::{self, expect_success};
 use crate::mail::{self, Echo, WORDS, YIELDS};
 use crate::notifications::OWN;
@@ -24,6 +24,8 @@ const SLICE: u64 = 300;
 static SCHEDULER: Scheduler = Scheduler::new();
 static ROUTES: [SpinMutex<Route>; PARTITIONS.len()] =
     [const { SpinMutex::new(Route::new(0)) }; PARTITIONS.len()];
+/// Held by the PE that sends: there is one TX buffer.
+static SENDING: SpinMutex<()> = SpinMutex::new(());
 /// Chooses who gets the next message.
 static RANDOM: AtomicU64 = AtomicU64::new(0);
 /// Whether all is done, or somebody has failed.
@@ -52,22 +54,13 @@ impl Route {
         Self { quota, sent: 0, returned: 0, window: 0, digest: 0 }
     }
 
-    /// Sends the next message to its partition; nothing where that is busy or has got all.
-    fn send(&mut self, partition: &Partition) -> Outcome {
+    /// The number of the next message, which counts as sent from now on; `None` if all are.
+    fn next(&mut self) -> Option<u64> {
         if self.sent == self.quota {
-            return Ok(());
+            return None;
         }
-        let sequence = self.sent + 1;
-        let words = WORDS + (sequence % 29) as usize;
-        let what = if sequence.is_multiple_of(4) { YIELDS } else { 0 };
-        let answer = mail::send(partition.id, words, sequence, what);
-        if is_busy(&answer) {
-            return Ok(());
-        }
-        expect_success("FFA_MSG_SEND2", &answer)?;
-        self.sent = sequence;
-        self.digest = mail::mixed(self.digest, mail::checksum(words, sequence, what));
-        Ok(())
+        self.sent += 1;
+        Some(self.sent)
     }
 
     /// A message has come back: it must be one that was sent, and has not come back before.
@@ -88,19 +81,32 @@ impl Route {
 
 /// Whether messages are to be sent, or to come back.
 fn is_open() -> bool {
-    // Another PE that is at one is sending, or takes what has come back.
-    ROUTES.iter().any(|route| route.try_lock().is_none_or(|route| route.returned < route.quota))
+    ROUTES.iter().any(|route| {
+        let route = route.lock();
+        route.returned < route.quota
+    })
 }
 
-/// Sends the next message to one of the partitions, unless another PE is about to.
+/// Sends the next message to one of the partitions; nothing where that is busy or has got all, or another PE is sending.
 fn send() -> Outcome {
+    let Some(_sending) = SENDING.try_lock() else { return Ok(()) };
     let next = |random: u64| random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
     let random = RANDOM.fetch_update(Ordering::AcqRel, Ordering::Acquire, |random| Some(next(random)));
     let place = (random.unwrap_or_default() >> 33) as usize % PARTITIONS.len();
-    match ROUTES[place].try_lock() {
-        Some(mut route) => route.send(PARTITIONS[place]),
-        None => Ok(()),
+    let route = &ROUTES[place];
+    // It may come back before this PE knows that it was sent.
+    let Some(sequence) = route.lock().next() else { return Ok(()) };
+    let words = WORDS + (sequence % 29) as usize;
+    let what = if sequence.is_multiple_of(4) { YIELDS } else { 0 };
+    let answer = mail::send(PARTITIONS[place].id, words, sequence, what);
+    let mut route = route.lock();
+    if is_busy(&answer) {
+        route.sent -= 1;
+        return Ok(());
     }
+    expect_success("FFA_MSG_SEND2", &answer)?;
+    route.digest = mail::mixed(route.digest, mail::checksum(words, sequence, what));
+    Ok(())
 }
 
 /// A message has come back.
