@@ -18,15 +18,22 @@ use crate::project;
 /// How many partitions there are.
 const PARTITIONS: usize = 8;
 /// The first partition of each owner.
-const SIP: Package = Package { name: "echo", id: 41 };
-const PLAT: Package = Package { name: "relay", id: 45 };
+const SIP: Image = Image { file: "echo.pkg", id: 41 };
+const PLAT: Image = Image { file: "relay.pkg", id: 45 };
+/// What else BL2 loads of ours: the list of partitions, the SPMC manifest, the SPMC, the Normal world's first image.
+const OTHERS: [Image; 4] = [
+    Image { file: "tb_fw_config.dtb", id: 24 },
+    Image { file: "spmc.dtb", id: 26 },
+    Image { file: "../spmc.bin", id: 4 },
+    Image { file: "../normal.bin", id: 5 },
+];
 
-/// A partition's package.
+/// Something that is in the FIP.
 #[derive(Clone, Copy)]
-struct Package {
-    /// The partition's name in the layout.
-    name: &'static str,
-    /// TF-A's id of the image.
+struct Image {
+    /// The file, from the firmware's folder.
+    file: &'static str,
+    /// TF-A's id of it.
     id: u32,
 }
 
@@ -42,6 +49,9 @@ pub fn run(tally: &mut Tally, platform: Platform) {
             });
             tally.run("a changed partition of the platform owner's is refused at boot", || {
                 refused(&tampered(&stack, platform, PLAT)?, PLAT)
+            });
+            tally.run("a changed manifest, SPMC or Normal-world image is refused at boot", || {
+                OTHERS.into_iter().try_for_each(|image| refused(&tampered(&stack, platform, image)?, image))
             });
         }
         Err(error) => tally.broken(&format!("{platform}: the stack for secure boot builds"), &error),
@@ -70,21 +80,21 @@ fn starts(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// A flash with one bit changed in the partition's package.
-fn tampered(stack: &Stack, platform: Platform, Package { name, .. }: Package) -> Result<Stack> {
-    let package = project::firmware(platform).join("secure-boot-tests").join(format!("{name}.pkg"));
-    let package = fs::read(&package).with_context(|| package.display().to_string())?;
+/// A flash with one bit changed in the image.
+fn tampered(stack: &Stack, platform: Platform, Image { file, .. }: Image) -> Result<Stack> {
+    let path = project::firmware(platform).join("secure-boot-tests").join(file);
+    let image = fs::read(&path).with_context(|| path.display().to_string())?;
     stack.damaged(|flash| {
         // The end of the last one may be of zeros, as what is not used of the flash.
-        let begin = &package[..package.len() / 2];
-        let [place] = places(flash, begin)[..] else { bail!("the flash does not hold {name} once") };
+        let begin = &image[..image.len() / 2];
+        let [place] = places(flash, begin)[..] else { bail!("the flash does not hold {file} once") };
         flash[place + begin.len() - 1] ^= 1;
         Ok(())
     })
 }
 
 /// BL2 says which image it does not load, and nothing comes after it.
-fn refused(stack: &Stack, Package { id, .. }: Package) -> Result<()> {
+fn refused(stack: &Stack, Image { id, .. }: Image) -> Result<()> {
     let console = stack.boot_until("Failed to load image")?;
     let all = console.all();
     ensure!(all.contains(&format!("BL2: Failed to load image id {id} ")), "it is not refused:\n{all}");
