@@ -18,7 +18,7 @@ use crate::project;
 use crate::qemu::{Event, Machine};
 
 /// The longest that a boot with all its tests may take, where a PE of the machine has a fraction of one of ours.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(480);
 /// The longest that a soak may take.
 const LONG_LIMIT: Duration = Duration::from_secs(3600);
 
@@ -27,7 +27,8 @@ const REQUEST: u64 = 0xf0_0000;
 
 /// What is in the flash, and the images with their symbols.
 pub struct Stack {
-    platform: Platform,
+    /// The machine.
+    pub platform: Platform,
     flashes: Flashes,
     cores: Option<&'static Cores>,
     /// The SPMC in the flash.

@@ -169,9 +169,9 @@ fn machine(args: &RunArgs, firmware: &Firmware) -> Result<Machine> {
         machine = machine.cpu(cpu);
     }
     // PEs that wait for EL3 to let them go do so actively. As threads of the host they would take its processors from
-    // the PE that boots, which Linux waits for some ten thousand times.
+    // the PE that boots, which Linux waits for some ten thousand times. PEs of the test image wait asleep.
     let host = thread::available_parallelism().map_or(1, usize::from);
-    if pes > host && !args.qemu.iter().any(|argument| argument == "-accel") {
+    if pes > host && args.normal == Normal::Linux && !args.qemu.iter().any(|argument| argument == "-accel") {
         machine = machine.arguments(["-accel", "tcg,thread=single"]);
     }
     if args.gdb {

@@ -17,8 +17,10 @@ use crate::platform::Platform;
 use crate::run::demonstration::schedule_receiver;
 use crate::{bench, project, symbolize};
 
-/// Numbers of PEs that the scenarios run on.
-const PES: [u32; 3] = [1, 2, 4];
+/// Numbers of PEs that the scenarios run on, as far as the platform has them.
+const PES: [u32; 4] = [1, 2, 4, 8];
+/// Number of PEs of the soak, and of the crashes.
+const SOME: u32 = 4;
 
 /// Runs everything that boots; with `long`, also what takes long.
 pub fn run(tally: &mut Tally, platform: Platform, long: bool) {
@@ -158,7 +160,7 @@ fn crash_in_trampoline(stack: &Stack) -> Result<()> {
 fn soak(tally: &mut Tally, stack: &Stack) {
     /// "LONGSOAK".
     const REQUEST: u64 = 0x4c4f_4e47_534f_414b;
-    let pes = PES[PES.len() - 1];
+    let pes = SOME;
     match stack.boot_for_long(pes, &["-device", &stack.request(REQUEST)]) {
         Ok(console) => {
             report(tally, &console, pes);
@@ -178,7 +180,8 @@ pub const MEMORY_ALL: u64 = MEMORY | u32::MAX as u64;
 /// Boots the scenarios of a request on each number of PEs; gives what one of the machines printed.
 fn scenarios(tally: &mut Tally, stack: &Stack, request: Option<u64>) -> Option<Consoles> {
     let mut one = None;
-    let boots = PES.map(|pes| Boot { stack, pes, request });
+    let numbers = PES.into_iter().filter(|pes| *pes <= stack.platform.description().pes);
+    let boots: Vec<_> = numbers.map(|pes| Boot { stack, pes, request }).collect();
     boots::all(&boots, |place, console| one = booted(tally, boots[place].pes, console).or(one.take()));
     one
 }
@@ -257,7 +260,7 @@ fn crash(platform: Platform) -> Result<()> {
     let features = &["fail-on-purpose"];
     let args = FipArgs { platform, ..FipArgs::default() };
     let stack = Stack::build(&args, Variant { features, ..Variant::default() })?;
-    for pe in 0..PES[PES.len() - 1] {
+    for pe in 0..SOME {
         let console = stack.boot_damaged(pe + 1, |flash| {
             let text = b"fails on purpose: PE 0";
             let [place] = places(flash, text)[..] else { bail!("the flash does not hold the text once") };
