@@ -40,6 +40,9 @@ const TFA: Source = Source {
     sha256: "332c08d71867b7f0dce0bce4cb2abd80f19cb3e0a2de6fe07245c111189d6fb7",
 };
 
+/// The source package of Mbed TLS.
+const MBEDTLS: &str = "mbedtls";
+
 /// The unpacked source of Trusted Firmware-A.
 ///
 /// # Errors
@@ -48,37 +51,46 @@ pub fn tfa() -> Result<PathBuf> {
     TFA.unpacked()
 }
 
-/// The source of Mbed TLS in this suite, unpacked: of whatever version is there, since that changes with each of its
-/// security updates. That it is Debian's, apt finds out by the suite's signature.
+/// The source of Mbed TLS, unpacked: of whatever version its suite has, since that changes with each security update. That
+/// it is Debian's, apt finds out by the suite's signature.
 ///
 /// # Errors
 /// If it cannot be fetched or unpacked.
 pub fn mbedtls() -> Result<PathBuf> {
-    const PACKAGE: &str = "mbedtls";
-    const SUITE: &str = "trixie";
-    let folder = project::target().join("sources").join(PACKAGE);
+    /// TF-A takes versions 3; a mirror may lag behind in one of the suites.
+    const SUITES: [&str; 2] = ["trixie", "sid"];
+    let folder = project::target().join("sources").join(MBEDTLS);
     if folder.exists() {
         return Ok(folder);
     }
-    let apt = Apt::open(Purpose::Download)?;
-    let partial = project::downloads().join(PACKAGE);
-    remove(&partial)?;
-    fs::create_dir_all(&partial)?;
-    let mut command = apt.tool("apt-get");
-    command.args(["source", "--download-only", "--tar-only"]);
-    command.arg(format!("{PACKAGE}/{SUITE}")).current_dir(&partial);
-    let what = format!("fetching the source of {PACKAGE} in {SUITE}");
-    step::run(&format!("fetch-{PACKAGE}"), &what, &mut command, LIMIT)?;
-    let files = fs::read_dir(&partial)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
-    let [tarball] = &files[..] else { bail!("apt-get fetched {files:?} of {PACKAGE}, not one tarball") };
+    let partial = project::downloads().join(MBEDTLS);
+    let [first, second] = SUITES;
+    let tarball = newest(first, &partial).or_else(|error| newest(second, &partial).map_err(|_| error))?;
     let progress = Progress::start(&format!("unpacking {}", tarball.display()));
     let new = folder.with_extension("new");
     remove(&new)?;
-    unpack(tarball, &new, |path| ["include", "library"].iter().any(|part| path.starts_with(part)))?;
+    unpack(&tarball, &new, |path| ["include", "library"].iter().any(|part| path.starts_with(part)))?;
     fs::rename(&new, &folder)?;
     remove(&partial)?;
     progress.done();
     Ok(folder)
+}
+
+/// Fetches the tarball of Mbed TLS in a suite into a folder of its own.
+fn newest(suite: &str, folder: &Path) -> Result<PathBuf> {
+    let apt = Apt::open(Purpose::Download)?;
+    remove(folder)?;
+    fs::create_dir_all(folder)?;
+    let mut command = apt.tool("apt-get");
+    command.args(["source", "--download-only", "--tar-only"]);
+    command.arg(format!("{MBEDTLS}/{suite}")).current_dir(folder);
+    let what = format!("fetching the source of {MBEDTLS} in {suite}");
+    step::run(&format!("fetch-{MBEDTLS}"), &what, &mut command, LIMIT)?;
+    let files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    match &files[..] {
+        [tarball] => Ok(tarball.clone()),
+        _ => bail!("apt-get fetched {files:?} of {MBEDTLS}, not one tarball"),
+    }
 }
 
 impl Source {
