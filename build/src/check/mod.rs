@@ -45,7 +45,7 @@ const STEPS: &[(&str, Step)] = &[
     ("licences of dependencies", dependencies),
     ("clippy, host", || cargo_succeeds(host_clippy())),
     ("clippy, model checker", || cargo_succeeds(model_clippy())),
-    ("clippy, fuzz targets", || cargo_succeeds(fuzz_clippy())),
+    ("clippy, fuzz targets", || cargo_succeeds(fuzz_clippy()?)),
     ("clippy, target", || cargo_succeeds(target_clippy()?)),
     ("documentation, host", || cargo_succeeds(host_documentation())),
     ("documentation, target", || cargo_succeeds(target_documentation()?)),
@@ -139,8 +139,10 @@ fn model_clippy() -> Command {
     command
 }
 
-fn fuzz_clippy() -> Command {
-    cargo(&["clippy", "--quiet", "--locked", "--manifest-path", FUZZ, "--", "-D", "warnings"])
+fn fuzz_clippy() -> Result<Command> {
+    // libFuzzer is C++.
+    setup::tools()?;
+    Ok(cargo(&["clippy", "--quiet", "--locked", "--manifest-path", FUZZ, "--", "-D", "warnings"]))
 }
 
 fn target_clippy() -> Result<Command> {

@@ -69,6 +69,12 @@ const TOOLS: &[Tool] = &[
         good: || compiles("gcc", "stdio.h", &[]),
     },
     Tool {
+        what: "the host's C++ compiler, for libFuzzer",
+        package: "g++",
+        backported: &[],
+        good: || runs("c++", "--version"),
+    },
+    Tool {
         what: "OpenSSL's headers, for TF-A's fiptool",
         package: "libssl-dev",
         backported: &[],

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::tally::Tally;
-use crate::project;
+use crate::{project, setup};
 
 /// How much a target is fed.
 #[derive(Clone, Copy)]
@@ -110,6 +110,7 @@ fn targets() -> Result<Vec<String>> {
 }
 
 fn build() -> Result<()> {
+    setup::tools()?;
     let mut command = Command::new("cargo");
     command.args(["build", "--quiet", "--release", "--locked", "--target", HOST]).current_dir(folder());
     command.env("RUSTFLAGS", INSTRUMENTATION).env("CARGO_TARGET_DIR", work().join("build"));
