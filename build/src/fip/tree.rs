@@ -97,15 +97,21 @@ impl Tree {
         Ok(value.chunks_exact(16).map(uuid).collect())
     }
 
-    /// How many PEs an SPMC manifest has.
+    /// How many PEs an SPMC manifest has, as the SPMC counts them: a node may be for several, and of any name.
     ///
     /// # Errors
     /// If the blob is no device tree.
     pub fn pes(&self) -> Result<usize> {
         let tree = self.parsed()?;
-        Ok(tree
-            .find_node("/cpus")
-            .map_or(0, |cpus| cpus.children().filter(|node| node.name.starts_with("cpu@")).count()))
+        let Some(cpus) = tree.find_node("/cpus") else { return Ok(0) };
+        let cells = cpus.property("#address-cells").and_then(|cells| cells.as_usize()).unwrap_or(2).max(1);
+        let mut pes = 0;
+        for node in cpus.children() {
+            let kind = node.property("device_type").and_then(|kind| kind.as_str());
+            let reg = node.property("reg").filter(|_| kind == Some("cpu"));
+            pes += reg.map_or(0, |reg| reg.value.len() / (4 * cells));
+        }
+        Ok(pes)
     }
 
     /// The partitions of an SPMC manifest, by their ids.
@@ -185,6 +191,19 @@ fn uuid(words: &[u8]) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pes_are_counted_by_their_affinities_whatever_the_nodes_are_called() {
+        let pes = |cpus: &str| {
+            let blob = dts::compile(&format!("/dts-v1/; / {{ {cpus} }};"));
+            Tree { source: "m.dts".into(), blob }.pes().unwrap()
+        };
+        let cpu = "device_type = \"cpu\";";
+        assert_eq!(pes(""), 0);
+        assert_eq!(pes(&format!("cpus {{ cpu@0 {{ {cpu} reg = <0 0>; }}; cpu-map {{ }}; }};")), 1);
+        let several = format!("core {{ {cpu} reg = <0 1 2>; }}; cpu@100 {{ {cpu} reg = <0x100>; }};");
+        assert_eq!(pes(&format!("cpus {{ #address-cells = <1>; {several} }};")), 4);
+    }
 
     #[test]
     fn a_uuid_s_words_have_their_lowest_byte_first() {

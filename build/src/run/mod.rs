@@ -162,7 +162,7 @@ pub fn watch(
 fn machine(args: &RunArgs, firmware: &Firmware) -> Result<Machine> {
     // A PE that the SPMC does not have has no FF-A: a client that happens to be there finds nothing.
     let (pes, most) = (args.pes() as usize, firmware.pes);
-    ensure!(pes <= most, "--smp {pes}: the SPMC manifest has {most} cpu nodes, and needs one for each PE");
+    ensure!(pes <= most, "--smp {pes}: the SPMC manifest has {most} PEs; the others would have no FF-A");
     let mut machine =
         Machine::new(args.fip.platform, &firmware.flashes).smp(args.pes()).arguments(&args.qemu);
     if let Some(cpu) = &args.cpu {
