@@ -61,15 +61,11 @@ fn buffer(at: &mut Entry<'_>, (address, pages): (u64, u64)) -> Result<PageRange,
     if pages > MAX_PAGES {
         return Err(FfaError::InvalidParameters);
     }
-    let plain = |space| PageRange::new(space, address, pages).map_err(|_| FfaError::InvalidParameters);
-    let (secure, normal) = (plain(Space::Secure)?, plain(Space::Normal)?);
-    match at.caller {
-        Caller::Normal => Ok(normal),
-        Caller::Partition(partition, _) => {
-            let (spaces, _held) = partition.spaces().lock(&mut at.held);
-            Ok(if spaces.of(Space::Secure).walk(address).is_some() { secure } else { normal })
-        }
-    }
+    let space = match at.caller {
+        Caller::Normal => Space::Normal,
+        Caller::Partition(partition, _) => partition.spaces().lock(&mut at.held).0.space_at(address),
+    };
+    PageRange::new(space, address, pages).map_err(|_| FfaError::InvalidParameters)
 }
 
 /// FFA_RXTX_MAP of a hypervisor for one of its VMs: the descriptor is in its own TX buffer (FF-A 1.2, 13.5.2).

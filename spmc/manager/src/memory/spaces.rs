@@ -93,6 +93,13 @@ impl Spaces {
         }
     }
 
+    /// The space in which the page at this address lies; what is nowhere is taken for the Normal world's.
+    #[must_use]
+    pub fn space_at(&self, address: u64) -> Space {
+        // At S-EL0 both are one tree, which says which.
+        self.of(Space::Secure).walk(address).map_or(Space::Normal, |mapping| mapping.pa.space)
+    }
+
     /// A number that grows with every change of any of them.
     #[must_use]
     pub const fn changes(&self) -> u64 {

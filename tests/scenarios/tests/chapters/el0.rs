@@ -257,6 +257,22 @@ fn what_the_normal_world_has_donated_to_it_it_lends() {
 }
 
 #[test]
+fn its_buffers_may_be_what_the_normal_world_has_donated_to_it() {
+    let mut pe = ready();
+    let handle = pe.offer(id::MEM_DONATE, &Region::new(0, RELAY, 0, &[(NORMAL, 2)]));
+    run(&mut pe, RELAY);
+    pe.retrieve(&Region::new(0, RELAY, 0, &[]).request(handle));
+    pe.done(&[id::RXTX_UNMAP]);
+    // Either may lie in either world's memory.
+    for pair in [(NORMAL, NORMAL + 0x1000), (NORMAL, WRITABLE_AT_EL0), (WRITABLE_AT_EL0, NORMAL)] {
+        pe.done(&[id::RXTX_MAP, pair.0, pair.1, 1]);
+        pe.done(&[id::RXTX_UNMAP]);
+    }
+    // What was not donated is not its own.
+    pe.refused(&[id::RXTX_MAP, NORMAL, NORMAL + 0x2000, 1], code::DENIED);
+}
+
+#[test]
 fn a_fault_at_s_el0_ends_it_and_nobody_else() {
     let mut pe = ready();
     pe.normal(&[id::REQUEST, pair(0, RELAY)]);

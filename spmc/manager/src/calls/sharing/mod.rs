@@ -137,9 +137,7 @@ impl<'a> Owner<'a> {
         match self {
             Self::Partition(partition) => {
                 let (spaces, _held) = partition.spaces().lock(held);
-                // At S-EL0 both are one tree, which says which.
-                let secure = spaces.of(Space::Secure).walk(address);
-                secure.map_or(Space::Normal, |mapping| mapping.pa.space)
+                spaces.space_at(address)
             }
             Self::Normal => Space::Normal,
         }
